@@ -1,0 +1,1 @@
+"""The commands, one thin file each: they read the command line, call the package and print."""

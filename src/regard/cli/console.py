@@ -1,0 +1,105 @@
+"""What a person sees while a command works: bars with speed and time left, tables, plain lines where no one looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from regard.training.loop import Step
+
+SMOOTHING = 0.95  # of the shown loss and speed, from one step to the next
+
+
+def messages() -> Console:
+    """Everything that is not a command's result goes to standard error."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on standard output; the first column to the left, the others as they come."""
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def _bar(console: Console, *extra: TextColumn) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        *extra,
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+@contextmanager
+def counting(description: str, total: int | None) -> Iterator[Any]:
+    """A bar; call what this yields with the number that is done."""
+    with _bar(messages()) as progress:
+        task = progress.add_task(description, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+class TrainingProgress:
+    """Shows a training run: a bar with loss, tokens/s, memory and time left, and a line for each validation."""
+
+    def __init__(self) -> None:
+        self.console = messages()
+        self._progress = _bar(
+            self.console,
+            TextColumn("loss {task.fields[loss]:.3f}"),
+            TextColumn("{task.fields[speed]:,.0f} tokens/s"),
+            TextColumn("{task.fields[memory]:,.0f} MiB"),
+        )
+        self._loss = self._speed = 0.0
+
+    def __enter__(self) -> TrainingProgress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def stage(self, text: str) -> None:
+        """A new part of the work."""
+        self._progress.stop()
+        self.console.print(f"[dim]{text} …[/dim]")
+
+    def note(self, text: str) -> None:
+        """A sentence for the user."""
+        self.console.print(text, markup=False)
+
+    def begin(self, steps: int, done: int) -> None:
+        """Show the bar."""
+        fields = {"loss": 0.0, "speed": 0.0, "memory": 0.0}
+        self._task = self._progress.add_task("training", total=steps, completed=done, **fields)
+        self._progress.start()
+
+    def step(self, step: Step, memory: float) -> None:
+        """Move the bar."""
+        speed = step.target_tokens / step.seconds
+        share = SMOOTHING if self._speed else 0.0
+        self._loss = share * self._loss + (1 - share) * step.loss
+        self._speed = share * self._speed + (1 - share) * speed
+        self._progress.update(self._task, completed=step.number, loss=self._loss, speed=self._speed, memory=memory)
+
+    def validated(self, record: Mapping[str, Any]) -> None:
+        """One line of validation figures."""
+        bleu = f"   BLEU {record['valid_bleu']:5.2f}" if "valid_bleu" in record else ""
+        self.console.print(
+            f"step {record['step']:>6}   {record['seconds']:7.0f} s   validation loss {record['valid_loss']:.3f}"
+            f"   perplexity {record['valid_perplexity']:8.2f}{bleu}   training {self._speed:,.0f} tokens/s"
+        )

@@ -1,0 +1,97 @@
+"""``regard translate``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import tee
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def translate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a trained run.")],
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Text; standard input if left out.")] = None,
+    beam: Annotated[int | None, typer.Option(help="Hypotheses kept at each step; 1 is greedy.")] = None,
+    length_penalty: Annotated[float | None, typer.Option(help="α of the length penalty.")] = None,
+    n_best: Annotated[int | None, typer.Option(help="Translations a line.")] = None,
+    no_repeat_ngram: Annotated[int | None, typer.Option(help="Never repeat so many tokens in a row.")] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Draw from the model instead of searching.")] = False,
+    temperature: Annotated[float | None, typer.Option(help="Of the draws.")] = None,
+    top_k: Annotated[int | None, typer.Option(help="Draw among the k likeliest tokens.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Draw among the likeliest up to this probability.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the draws.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="An object a line, with scores.")] = False,
+    align: Annotated[bool, typer.Option("--align", help="Add which word came from which (Pharaoh format).")] = False,
+) -> None:
+    """Translate text: one line in, one line out, in order.
+
+    With `--n-best N`, N lines a line: score, a tab, the translation. With `--align`, a tab and source-target pairs of
+    word numbers from 0, from the attention to the source.
+
+    Examples:
+
+        echo "Ein Hund läuft." | regard translate runs/de-en
+
+        regard translate runs/de-en test.de --beam 5 --json > test.jsonl
+    """
+    from regard.cli.console import counting
+    from regard.data.corpus import read_lines
+    from regard.data.lines import decoded_lines
+    from regard.runs.folder import load
+
+    model = load(run)
+    if n_best is not None and beam is None:
+        beam = max(n_best, model.decoding.beam)
+    given = {
+        "beam": beam,
+        "length_penalty": length_penalty,
+        "n_best": n_best,
+        "no_repeat_ngram": no_repeat_ngram,
+        "sample": sample or None,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "seed": seed,
+    }
+    settings = model.settings(**{name: value for name, value in given.items() if value is not None})
+    lines = read_lines(file) if file else decoded_lines(sys.stdin.buffer, "standard input")
+    name = str(file) if file else "standard input"
+    ours, theirs = tee(lines)  # holds only as many lines as one reader is ahead of the other
+    with counting("translating", None) as progress:
+        found = model.translator.translate_stream(theirs, settings, name=name, progress=progress)
+        for source, translation in zip(ours, found, strict=True):
+            alignment = _alignment(model, source, translation) if align else None
+            for line in _written(source, translation, n_best or 1, as_json, alignment):
+                print(line)
+
+
+def _alignment(model: Any, source: str, translation: Any) -> str:
+    from regard.looking.capture import word_alignment
+
+    ids = model.source_tokenizer.encode(source)
+    if not ids or not translation.ids:
+        return ""
+    pieces = model.source_tokenizer.pieces_of(ids), model.target_tokenizer.pieces_of(translation.ids)
+    return word_alignment(model.module, ids, translation.ids, pieces)
+
+
+def _written(source: str, translation: Any, n_best: int, as_json: bool, alignment: str | None) -> Iterator[str]:
+    if as_json:
+        table = {
+            "source": source,
+            "translations": [
+                {"text": one.text, "score": one.score, "log_probability": one.log_probability}
+                for one in translation.n_best
+            ],
+        }
+        yield json.dumps({**table, "alignment": alignment} if alignment is not None else table, ensure_ascii=False)
+    elif n_best > 1:
+        yield from (f"{one.score:.4f}\t{one.text}" for one in translation.n_best)
+    else:
+        yield translation.text if alignment is None else f"{translation.text}\t{alignment}"
+
+

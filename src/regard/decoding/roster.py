@@ -1,0 +1,43 @@
+"""Who is still in the batch: finished sentences leave it, and a search never runs with too few rows.
+
+On a CPU the last bits of a matrix product depend on whether it has 1, 2 to 3, or more rows. A search therefore runs at
+least ``LEAST_ROWS`` rows; where too few sentences are left, others run along as filler and their result is dropped.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from regard.decoding.interface import Places, SentenceFlags
+
+LEAST_ROWS = 4
+
+
+class Roster:
+    """The sentences of a running search: ``sentences[place]`` is the index of the one at that place of the batch."""
+
+    def __init__(self, count: int, rows_each: int, device: torch.device) -> None:
+        self.least = math.ceil(LEAST_ROWS / rows_each)
+        filler = [count - 1] * (self.least - count)
+        self.sentences = torch.tensor([*range(count), *filler], device=device)
+        self.waiting = torch.tensor([True] * count + [False] * len(filler), device=device)
+
+    def leave(self, done: SentenceFlags) -> tuple[list[tuple[int, int]], Places | None]:
+        """Let the sentences go that are done.
+
+        Returns (place, sentence) of each that leaves, and the places that go on: None where nobody left, empty where
+        nobody is left.
+        """
+        leaving = done & self.waiting
+        if not bool(leaving.any()):
+            return [], None
+        gone = [(place, int(self.sentences[place])) for place in leaving.nonzero()[:, 0].tolist()]
+        self.waiting = self.waiting & ~done
+        places = self.waiting.nonzero()[:, 0]
+        if 0 < len(places) < self.least:
+            others = (~self.waiting).nonzero()[:, 0]
+            places = torch.cat([places, others[: self.least - len(places)]])
+        self.sentences, self.waiting = self.sentences[places], self.waiting[places]
+        return gone, places

@@ -1,0 +1,291 @@
+"""The encoder–decoder of "Attention Is All You Need" (Vaswani et al. 2017), and how it stands on disk.
+
+With post-norm and sinusoids it is what ``transformers`` calls Marian, with pre-norm what it calls Pegasus; such
+a run opens there as it is. Any other choice of parts is saved under our own names (``model_type: "regard"``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from torch import Tensor, nn
+
+from regard.config import build as build_settings
+from regard.config import setting
+from regard.errors import SettingError
+from regard.layers.embedding import OutputLayer, TokenEmbedding
+from regard.layers.feedforward import ACTIVATIONS, FeedForward
+from regard.layers.multihead import MultiHeadAttention
+from regard.layers.norm import LayerNorm
+from regard.layers.position import LearnedPositions, NoPositions, SinusoidalPositions
+from regard.layers.residual import PostNorm, PreNorm
+from regard.models.block import DecoderBlock, EncoderBlock, Residual
+from regard.models.state import put_weights, weights_of
+from regard.models.stack import Decoder, Embedder, Encoder
+from regard.models.transformer import EncoderDecoder
+from regard.models.vocabulary import Vocabulary, joint_vocabulary
+from regard.models.weight_names import Pair, WeightNames
+
+TASKS = ("translation",)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The paper's hyperparameters (Table 3). The defaults are its base model."""
+
+    layers: int = setting(6, help="N, the blocks of the encoder, and of the decoder", minimum=1)
+    decoder_layers: int | None = setting(None, help="blocks of the decoder, where they differ from layers", minimum=1)
+    d_model: int = setting(512, help="width of every hidden state", minimum=1)
+    d_ff: int = setting(2048, help="inner width of the feed-forward networks", minimum=1)
+    heads: int = setting(8, help="h, attention heads", minimum=1)
+    d_k: int | None = setting(None, help="width of queries and keys in a head; d_model / heads if not given", minimum=1)
+    d_v: int | None = setting(None, help="width of values in a head; d_model / heads if not given", minimum=1)
+    dropout: float = setting(0.1, help="P_drop, on each sub-layer and on the embeddings", minimum=0.0, below=1.0)
+    attention_dropout: float = setting(0.0, help="dropout on the attention weights", minimum=0.0, below=1.0)
+    activation_dropout: float = setting(0.0, help="dropout inside the feed-forward", minimum=0.0, below=1.0)
+    activation: str = setting("relu", help="of the feed-forward network", choices=tuple(ACTIVATIONS))
+    norm: str = setting("post", help="layer norm after each residual sum (the paper) or before it", choices=("post", "pre"))
+    positions: str = setting("sinusoid", help="positional encoding", choices=("sinusoid", "learned", "none"))
+    longest: int = setting(1024, help="positions that a learned table, or another library, has", minimum=1)
+
+    def __post_init__(self) -> None:
+        """Check how the settings fit together. Raises SettingError."""
+        if self.d_model % self.heads and not (self.d_k and self.d_v):
+            fitting = [heads for heads in range(1, self.d_model + 1) if self.d_model % heads == 0]
+            nearest = min(fitting, key=lambda heads: abs(heads - self.heads))
+            got = f"{self.heads} with d_model {self.d_model}"
+            raise SettingError.because("heads", got, "a divisor of d_model", f"use {nearest}")
+        if self.positions == "sinusoid" and self.d_model % 2:
+            action = f"use {self.d_model + 1}, or positions=learned"
+            raise SettingError.because("d_model", self.d_model, "an even number with sinusoids", action)
+
+    @property
+    def key_width(self) -> int:
+        """d_k."""
+        return self.d_k or self.d_model // self.heads
+
+    @property
+    def value_width(self) -> int:
+        """d_v."""
+        return self.d_v or self.d_model // self.heads
+
+    @property
+    def blocks_of_decoder(self) -> int:
+        """N of the decoder."""
+        return self.decoder_layers or self.layers
+
+
+BASE = Config()
+TUTORIAL = Config(layers=3, d_model=256, d_ff=512, heads=8)
+TINY = Config(layers=4, d_model=128, d_ff=256, heads=4, dropout=0.3)
+TOY = Config(layers=2, d_model=16, d_ff=24, heads=4)
+
+SIZES: Mapping[str, Config] = MappingProxyType(
+    {
+        "tiny": TINY,  # the Transformer-Tiny of published Multi30k results, 2.6 M with 10 K pieces
+        "tutorial": TUTORIAL,  # the Multi30k tutorial's
+        "base": BASE,  # Table 3
+        "big": replace(BASE, d_model=1024, d_ff=4096, heads=16, dropout=0.3),  # Table 3
+    }
+)
+
+
+def build(config: Config, vocabulary: Vocabulary) -> EncoderDecoder:
+    """Put the model together, with fresh weights (Glorot uniform; embeddings N(0, 1/d_model))."""
+    source = TokenEmbedding(vocabulary.source, config.d_model, vocabulary.source_pad)
+    target = source if vocabulary.shared else TokenEmbedding(vocabulary.target, config.d_model, vocabulary.pad)
+    encoder = Encoder(
+        Embedder(source, _positions(config), config.dropout),
+        [_encoder_block(config) for _ in range(config.layers)],
+        _final_norm(config),
+    )
+    decoder = Decoder(
+        Embedder(target, _positions(config), config.dropout),
+        [_decoder_block(config) for _ in range(config.blocks_of_decoder)],
+        _final_norm(config),
+    )
+    for module in (*encoder.modules(), *decoder.modules()):
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
+    return EncoderDecoder(encoder, decoder, OutputLayer(target.weight, vocabulary.pad), vocabulary)
+
+
+def _positions(config: Config) -> nn.Module:
+    if config.positions == "learned":
+        return LearnedPositions(config.longest, config.d_model)
+    return SinusoidalPositions(config.d_model) if config.positions == "sinusoid" else NoPositions()
+
+
+def _final_norm(config: Config) -> LayerNorm | None:
+    return LayerNorm(config.d_model) if config.norm == "pre" else None
+
+
+def _residual(config: Config) -> Residual:
+    placement = PostNorm if config.norm == "post" else PreNorm
+    return placement(LayerNorm(config.d_model), config.dropout)
+
+
+def _attention(config: Config) -> MultiHeadAttention:
+    widths = (config.key_width, config.value_width)
+    return MultiHeadAttention(config.d_model, config.heads, *widths, dropout_rate=config.attention_dropout)
+
+
+def _feed_forward(config: Config) -> FeedForward:
+    rate = config.activation_dropout
+    return FeedForward(config.d_model, config.d_ff, activation=config.activation, dropout_rate=rate)
+
+
+def _encoder_block(config: Config) -> EncoderBlock:
+    return EncoderBlock(_attention(config), _feed_forward(config), _residual(config), _residual(config))
+
+
+def _decoder_block(config: Config) -> DecoderBlock:
+    residuals = (_residual(config), _residual(config), _residual(config))
+    return DecoderBlock(_attention(config), _attention(config), _feed_forward(config), *residuals)
+
+
+# On disk -------------------------------------------------------------------------------------------------------------
+
+# Marian's and Pegasus' names for the activations; their tanh-GELU goes by the name that GPT-2 gave it.
+_PUBLIC_ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "silu": "silu", "gelu_tanh": "gelu_new"}
+
+# Their output layer has no place for "never"; a bias of this size says it in every float type.
+NEVER = -1e9
+
+
+def obstacle(config: Config, vocabulary: Vocabulary) -> str | None:
+    """The setting that keeps the model from being a Marian or Pegasus one, or None."""
+    if not vocabulary.shared:
+        return "tokenizer.joint = false"
+    if config.positions != "sinusoid":
+        return f"model.positions = {config.positions}"
+    if config.heads * config.key_width != config.d_model or config.heads * config.value_width != config.d_model:
+        return f"model.d_k = {config.key_width}, model.d_v = {config.value_width}"
+    return None
+
+
+def public_config(config: Config, vocabulary: Vocabulary) -> dict[str, Any]:
+    """The contents of ``config.json``."""
+    if obstacle(config, vocabulary):
+        return {
+            "model_type": "regard",
+            "family": "transformer",
+            "model": {key: value for key, value in asdict(config).items() if value is not None},
+            "vocabulary": asdict(vocabulary),
+        }
+    return {
+        **_public_identity(config),
+        "activation_dropout": config.activation_dropout,
+        "activation_function": _PUBLIC_ACTIVATIONS[config.activation],
+        "attention_dropout": config.attention_dropout,
+        "bad_words_ids": [[vocabulary.pad]],
+        "d_model": config.d_model,
+        "decoder_attention_heads": config.heads,
+        "decoder_ffn_dim": config.d_ff,
+        "decoder_layers": config.blocks_of_decoder,
+        "decoder_start_token_id": vocabulary.start,
+        "decoder_vocab_size": vocabulary.target,
+        "dropout": config.dropout,
+        "dtype": "float32",
+        "encoder_attention_heads": config.heads,
+        "encoder_ffn_dim": config.d_ff,
+        "encoder_layers": config.layers,
+        "eos_token_id": vocabulary.eos,
+        "forced_eos_token_id": vocabulary.eos,
+        "is_encoder_decoder": True,
+        "max_position_embeddings": config.longest,
+        "pad_token_id": vocabulary.pad,
+        "scale_embedding": True,
+        "share_encoder_decoder_embeddings": True,
+        "static_position_embeddings": True,
+        "tie_word_embeddings": True,
+        "vocab_size": vocabulary.source,
+    }
+
+
+def _public_identity(config: Config) -> dict[str, Any]:
+    pre = config.norm == "pre"
+    return {
+        "architectures": ["PegasusForConditionalGeneration" if pre else "MarianMTModel"],
+        "model_type": "pegasus" if pre else "marian",
+        "normalize_before": pre,
+        "normalize_embedding": False,
+    }
+
+
+def read_public_config(table: Mapping[str, Any]) -> tuple[Config, Vocabulary]:
+    """The settings in a ``config.json`` that ``public_config`` wrote. Raises SettingError."""
+    if table["model_type"] == "regard":
+        return build_settings(Config, table["model"], "model."), Vocabulary(**table["vocabulary"])
+    ours = {theirs: ours for ours, theirs in _PUBLIC_ACTIVATIONS.items()}
+    config = Config(
+        layers=table["encoder_layers"],
+        decoder_layers=None if table["decoder_layers"] == table["encoder_layers"] else table["decoder_layers"],
+        d_model=table["d_model"],
+        d_ff=table["encoder_ffn_dim"],
+        heads=table["encoder_attention_heads"],
+        dropout=table["dropout"],
+        attention_dropout=table["attention_dropout"],
+        activation_dropout=table["activation_dropout"],
+        activation=ours[table["activation_function"]],
+        norm="pre" if table["model_type"] == "pegasus" else "post",
+        longest=table["max_position_embeddings"],
+    )
+    return config, joint_vocabulary(table["vocab_size"])
+
+
+def _attention_names(ours: str, theirs: str) -> list[Pair]:
+    parts = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
+    return [(f"{ours}.{part}", f"{theirs}.{name}") for part, name in parts.items()]
+
+
+def _block_names(stack: str) -> list[Pair]:
+    ours, theirs = f"{stack}.blocks.{{i}}", f"model.{stack}.layers.{{i}}"
+    pairs = [
+        *_attention_names(f"{ours}.self_attention", f"{theirs}.self_attn"),
+        (f"{ours}.around_self_attention.norm", f"{theirs}.self_attn_layer_norm"),
+        (f"{ours}.feed_forward.inner", f"{theirs}.fc1"),
+        (f"{ours}.feed_forward.outer", f"{theirs}.fc2"),
+        (f"{ours}.around_feed_forward.norm", f"{theirs}.final_layer_norm"),
+        (f"{stack}.final_norm", f"model.{stack}.layer_norm"),
+    ]
+    if stack == "decoder":
+        pairs += _attention_names(f"{ours}.cross_attention", f"{theirs}.encoder_attn")
+        pairs.append((f"{ours}.around_cross_attention.norm", f"{theirs}.encoder_attn_layer_norm"))
+    return pairs
+
+
+PUBLIC_NAMES = WeightNames(
+    [
+        ("encoder.embed.tokens", "model.shared"),
+        ("output.bias", "final_logits_bias"),
+        *_block_names("encoder"),
+        *_block_names("decoder"),
+    ]
+)
+
+
+def public_weights(model: EncoderDecoder, config: Config) -> dict[str, Tensor]:
+    """The contents of ``model.safetensors``: under public names where an architecture fits, else under ours."""
+    weights = {name: weight.float() for name, weight in weights_of(model).items()}
+    if obstacle(config, model.ids):
+        return weights
+    bias = weights["output.bias"].clone()
+    bias[model.pad] = NEVER
+    return PUBLIC_NAMES.export({**weights, "output.bias": bias[None]})
+
+
+def put_public_weights(model: EncoderDecoder, config: Config, tensors: Mapping[str, Tensor]) -> None:
+    """Fill ``model`` from the contents of ``model.safetensors``. Raises CheckpointError; then nothing has changed."""
+    weights = dict(tensors)
+    if not obstacle(config, model.ids):
+        weights = {PUBLIC_NAMES.from_public(name): tensor for name, tensor in tensors.items()}
+        if "output.bias" in weights:
+            bias = weights["output.bias"].flatten().clone()
+            bias[model.pad] = 0.0
+            weights["output.bias"] = bias
+    put_weights(model, weights)

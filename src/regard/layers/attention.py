@@ -1,0 +1,78 @@
+"""Attention, section 3.2: one function for self, masked and cross attention, which differ in what they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from regard.layers.dropout import dropout
+from regard.layers.similarity import DotProduct, Similarity, scaled_dot_product
+from regard.notation import Bias, HeadOutputs, Keys, Mask, Queries, Scores, Values
+
+Recorder = Callable[[Tensor], None]
+
+
+def attention(
+    query: Queries,
+    key: Keys,
+    value: Values,
+    *,
+    mask: Mask | None = None,
+    bias: Bias | None = None,
+    similarity: Similarity = scaled_dot_product,
+    dropout_rate: float = 0.0,
+    recorder: Recorder | None = None,
+) -> HeadOutputs:
+    """softmax(similarity(Q, K) + bias) V, equation 1 with its mask (``True`` = may look).
+
+    Key/value heads may be fewer than query heads (G divides H): each then serves H/G neighbours. A
+    query that may look nowhere gets zeros. ``recorder`` is called with the weights [B, H, T, S] before
+    dropout; without one, and where it is faster, the weights are never made (see ``fused_is_faster``).
+    """
+    key, value = _serve_all_heads(key, query), _serve_all_heads(value, query)
+    if recorder is None and isinstance(similarity, DotProduct) and fused_is_faster(query):
+        scale = similarity.factor(query.shape[-1])
+        combined = _additive(mask, bias, query)
+        return functional.scaled_dot_product_attention(query, key, value, combined, dropout_rate, scale=scale)
+    scores = similarity(query, key)
+    weights = masked_softmax(scores if bias is None else scores + bias, mask)
+    if recorder is not None:
+        recorder(weights)
+    return dropout(weights, dropout_rate) @ value
+
+
+def masked_softmax(scores: Scores, mask: Mask | None) -> Scores:
+    """Softmax over the keys that may be looked at; exactly zero elsewhere, also in a row that may look nowhere.
+
+    Adding −∞ (or −1e9) to the hidden scores, as many tutorials write it, gives the same weights, except that
+    a wholly hidden row then becomes NaN (or uniform). Where a tutorial's mask has 1 = hidden, ours is its negation.
+    """
+    if mask is None:
+        return scores.softmax(-1)
+    hidden = ~mask
+    lowest = torch.finfo(scores.dtype).min
+    return scores.masked_fill(hidden, lowest).softmax(-1).masked_fill(hidden, 0.0)
+
+
+def fused_is_faster(query: Tensor) -> bool:
+    """The one place where the kernel is chosen.
+
+    Measured on a two-core CPU at sentence lengths (LOG.md): the fused kernel's backward pass costs more
+    than three plain products and a softmax, its forward pass alone costs less.
+    """
+    return query.device.type != "cpu" or not (torch.is_grad_enabled() and query.requires_grad)
+
+
+def _serve_all_heads(shared: Tensor, query: Tensor) -> Tensor:
+    heads, groups = query.shape[1], shared.shape[1]
+    return shared if heads == groups else shared.repeat_interleave(heads // groups, dim=1)
+
+
+def _additive(mask: Tensor | None, bias: Tensor | None, query: Tensor) -> Tensor | None:
+    """Mask and bias as the one argument of the fused kernel: boolean, or a sum with −∞ where hidden."""
+    if bias is None or mask is None:
+        return mask if bias is None else bias.to(query.dtype)
+    return bias.to(query.dtype).masked_fill(~mask, -torch.inf)

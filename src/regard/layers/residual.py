@@ -1,0 +1,38 @@
+"""The residual connection around every sub-layer, section 3.1, with its dropout and norm (section 5.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from regard.layers.dropout import Dropout
+from regard.notation import Hidden
+
+Sublayer = Callable[[Tensor], Tensor]
+
+
+class PostNorm(nn.Module):
+    """norm(x + dropout(sublayer(x))), as in the paper."""
+
+    def __init__(self, norm: nn.Module, dropout_rate: float) -> None:
+        super().__init__()
+        self.norm = norm
+        self.dropout = Dropout(dropout_rate)
+
+    def forward(self, x: Hidden, sublayer: Sublayer) -> Hidden:
+        """Add, then norm."""
+        return self.norm(x + self.dropout(sublayer(x)))
+
+
+class PreNorm(nn.Module):
+    """x + dropout(sublayer(norm(x))) (Xiong et al. 2020); a stack of these ends in a norm of its own."""
+
+    def __init__(self, norm: nn.Module, dropout_rate: float) -> None:
+        super().__init__()
+        self.norm = norm
+        self.dropout = Dropout(dropout_rate)
+
+    def forward(self, x: Hidden, sublayer: Sublayer) -> Hidden:
+        """Norm first, then add."""
+        return x + self.dropout(sublayer(self.norm(x)))

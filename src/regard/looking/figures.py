@@ -1,0 +1,23 @@
+"""Every picture in one place, and ``save``. Each function takes numbers and texts and returns a matplotlib Figure."""
+
+from __future__ import annotations
+
+from regard.looking.charts import bleu_by_length, comparison, lengths, positional_encoding
+from regard.looking.learning import learning_curve, schedule
+from regard.looking.maps import alignment, heads, masks, pointing
+from regard.looking.style import save, themed_svg
+
+__all__ = [
+    "alignment",
+    "bleu_by_length",
+    "comparison",
+    "heads",
+    "learning_curve",
+    "lengths",
+    "masks",
+    "pointing",
+    "positional_encoding",
+    "save",
+    "schedule",
+    "themed_svg",
+]

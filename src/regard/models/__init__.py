@@ -1,0 +1,1 @@
+"""Blocks, stacks and whole models, put together from layers that are handed in."""

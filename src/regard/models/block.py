@@ -1,0 +1,77 @@
+"""One layer of the encoder and one of the decoder (the two boxes of figure 1)."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from regard.layers.cache import LayerCache
+from regard.layers.feedforward import FeedForward
+from regard.layers.multihead import KeyValues, MultiHeadAttention
+from regard.layers.residual import PostNorm, PreNorm
+from regard.notation import Hidden, Mask, Memory, StepHidden
+
+Residual = PostNorm | PreNorm
+
+
+class EncoderBlock(nn.Module):
+    """Self-attention, then the feed-forward network, each inside its residual connection."""
+
+    def __init__(
+        self,
+        self_attention: MultiHeadAttention,
+        feed_forward: FeedForward,
+        around_self_attention: Residual,
+        around_feed_forward: Residual,
+    ) -> None:
+        super().__init__()
+        self.self_attention = self_attention
+        self.feed_forward = feed_forward
+        self.around_self_attention = around_self_attention
+        self.around_feed_forward = around_feed_forward
+
+    def forward(self, x: Hidden, mask: Mask | None) -> Hidden:
+        """One layer on; ``mask`` hides padding."""
+        x = self.around_self_attention(x, lambda y: self.self_attention(y, self.self_attention.remember(y), mask))
+        return self.around_feed_forward(x, self.feed_forward)
+
+
+class DecoderBlock(nn.Module):
+    """Masked self-attention, attention to the memory, then the feed-forward network."""
+
+    def __init__(
+        self,
+        self_attention: MultiHeadAttention,
+        cross_attention: MultiHeadAttention,
+        feed_forward: FeedForward,
+        around_self_attention: Residual,
+        around_cross_attention: Residual,
+        around_feed_forward: Residual,
+    ) -> None:
+        super().__init__()
+        self.self_attention = self_attention
+        self.cross_attention = cross_attention
+        self.feed_forward = feed_forward
+        self.around_self_attention = around_self_attention
+        self.around_cross_attention = around_cross_attention
+        self.around_feed_forward = around_feed_forward
+
+    def forward(self, x: Hidden, memory: Memory, self_mask: Mask | None, memory_mask: Mask | None) -> Hidden:
+        """One layer on, for all positions of a target that is known (teacher forcing)."""
+        x = self.around_self_attention(x, lambda y: self.self_attention(y, self.self_attention.remember(y), self_mask))
+        remembered = self.cross_attention.remember(memory)
+        x = self.around_cross_attention(x, lambda y: self.cross_attention(y, remembered, memory_mask))
+        return self.around_feed_forward(x, self.feed_forward)
+
+    def step(self, x: StepHidden, cache: LayerCache, memory_mask: Mask | None) -> StepHidden:
+        """One layer on, for the newest position of R hypotheses: what came before is in the cache."""
+        x = self.around_self_attention(x, lambda y: self._attend_to_past(y, cache))
+        x = self.around_cross_attention(x, lambda y: self._attend_to_memory(y, cache.memory, memory_mask))
+        return self.around_feed_forward(x, self.feed_forward)
+
+    def _attend_to_past(self, x: StepHidden, cache: LayerCache) -> StepHidden:
+        return self.self_attention(x, cache.extend(self.self_attention.remember(x)))
+
+    def _attend_to_memory(self, x: StepHidden, memory: KeyValues, mask: Mask | None) -> StepHidden:
+        """The beams of a sentence look at one memory: to attention they are just more target positions."""
+        beams_as_positions = x.reshape(memory.key.shape[0], -1, x.shape[2])
+        return self.cross_attention(beams_as_positions, memory, mask).view_as(x)

@@ -1,0 +1,57 @@
+"""One alphabet of axes, and the tensor types made from it.
+
+===== ================================ ===== ================================
+axis  meaning                          axis  meaning
+===== ================================ ===== ================================
+``B`` sentences in a batch             ``K`` d_k, width of a query and key
+``T`` target (query) positions         ``W`` d_v, width of a value
+``S`` source (key) positions           ``F`` d_ff, inner width of a feed-forward
+``D`` d_model                          ``V`` vocabulary
+``H`` query heads                      ``N`` layers
+``G`` key/value heads                  ``R`` rows of a search: sentences × beams
+===== ================================ ===== ================================
+
+The types are checked by beartype in the tests only; at run time they cost nothing.
+"""
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+Ids = Int[Tensor, "B T"]
+SourceIds = Int[Tensor, "B S"]
+SourceMask = Bool[Tensor, "B S"]
+
+Hidden = Float[Tensor, "B T D"]
+Memory = Float[Tensor, "B S D"]
+Logits = Float[Tensor, "B T V"]
+
+Queries = Float[Tensor, "B H T K"]
+Keys = Float[Tensor, "B G S K"]
+Values = Float[Tensor, "B G S W"]
+HeadOutputs = Float[Tensor, "B H T W"]
+Scores = Float[Tensor, "B H T S"]
+Mask = Bool[Tensor, "#B #H #T S"]
+Bias = Float[Tensor, "#B #H #T S"]
+
+StepIds = Int[Tensor, " R"]
+StepHidden = Float[Tensor, "R 1 D"]
+StepLogits = Float[Tensor, "R V"]
+
+__all__ = [
+    "Bias",
+    "HeadOutputs",
+    "Hidden",
+    "Ids",
+    "Keys",
+    "Logits",
+    "Mask",
+    "Memory",
+    "Queries",
+    "Scores",
+    "SourceIds",
+    "SourceMask",
+    "StepHidden",
+    "StepIds",
+    "StepLogits",
+    "Values",
+]

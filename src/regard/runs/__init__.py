@@ -1,0 +1,1 @@
+"""A run: the folder that training fills and that everything else opens."""

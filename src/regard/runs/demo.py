@@ -1,0 +1,160 @@
+"""The whole story in a few minutes: from built-in data to a translator, its scores, and a look inside."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from regard.data import sample
+from regard.data.sample import Pair, pronoun_accuracy
+from regard.evaluation.scores import Scores
+from regard.layers.position import sinusoids
+from regard.looking.capture import alignment_matrix, attention_of
+from regard.looking.figures import alignment, learning_curve, pointing, positional_encoding, save
+from regard.looking.pointing import Head, best_head, look_at_puzzles, share_right
+from regard.runs.folder import METRICS, Model, load
+from regard.runs.journal import read_journal
+from regard.runs.measure import measure
+from regard.runs.train import Watcher, train
+from regard.storage import write_file
+
+# Chosen on the validation pairs (LOG.md): whole words, so that pictures show words, and a small model.
+RECIPE: Mapping[str, Any] = MappingProxyType(
+    {
+        "model": {"layers": 2, "d_model": 128, "d_ff": 256, "heads": 4, "dropout": 0.1, "size": "tiny"},
+        "tokenizer": {"kind": "word"},
+        "train": {
+            "steps": 1000,
+            "batch_tokens": 1024,
+            "schedule": "cosine",
+            "learning_rate": 3e-3,
+            "warmup": 100,
+            "save_every": 100,
+            "validate_every": 200,
+            "average": "last",
+            "average_count": 2,
+        },
+        "data": {"bleu_sentences": 100},
+    }
+)
+CLASSIC = (
+    "The dog did not cross the street because it was too tired.",
+    "The dog did not cross the street because it was too wide.",
+)
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the demo found out."""
+
+    folder: Path
+    scores: Scores
+    pronouns: float
+    head: Head
+    head_share: float
+    examples: list[tuple[str, str]]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The contents of scores.json."""
+        head = {
+            "layer": self.head.layer + 1,
+            "head": self.head.head + 1,
+            "chosen_on": "the validation pairs",
+            "share_right_when_chosen": self.head.share,
+            "share_right_on_test": self.head_share,
+        }
+        return {
+            "bleu": self.scores.bleu.score,
+            "pronoun_accuracy": 100.0 * self.pronouns,
+            "seconds": round(self.seconds, 1),
+            "head": head,
+            "scores": self.scores.to_dict(),
+            "examples": dict(self.examples),
+        }
+
+
+def demo(folder: Path, watcher: Watcher, overwrite: bool) -> Story:
+    """Train, score, translate and draw, all into ``folder``. Raises RunError where it holds something already."""
+    began = time.monotonic()
+    pairs = sample.splits()
+    outcome = _train(folder, watcher, overwrite)
+    model = load(outcome)
+    watcher.stage("translating the test pairs")
+    test = pairs["test"]
+    english = [*CLASSIC, *(one.english for one in twins(test))]
+    found = measure(model, [one.english for one in test], [one.german for one in test], model.decoding)
+    watcher.stage("looking inside")
+    puzzles = {name: look_at_puzzles(model.module, model.source_tokenizer, pairs[name]) for name in ("valid", "test")}
+    head = best_head(puzzles["valid"])
+    story = Story(
+        folder,
+        found.scores,
+        pronoun_accuracy(test, found.translations),
+        head,
+        share_right(puzzles["test"], head.layer, head.head),
+        list(zip(english, model.translate(english), strict=True)),
+        time.monotonic() - began,
+    )
+    _draw(folder, model, story, twins(test))
+    write_file(folder / "scores.json", json.dumps(story.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    return story
+
+
+def _train(folder: Path, watcher: Watcher, overwrite: bool) -> Path:
+    run, data = folder / "run", folder / "data"
+    files = {
+        "source": data / "train.en",
+        "target": data / "train.de",
+        "valid_source": data / "valid.en",
+        "valid_target": data / "valid.de",
+    }
+    sample.write(data)
+    table = {**RECIPE, "data": {**RECIPE["data"], **{key: str(path) for key, path in files.items()}}}
+    train(table, run, watcher, resume=False, overwrite=overwrite)
+    return run
+
+
+def twins(pairs: Sequence[Pair]) -> tuple[Pair, Pair]:
+    """The shortest two puzzles about the same animal and place, in one of which "it" is the animal."""
+    animals, places = (
+        {(one.puzzle.right, one.puzzle.wrong): one for one in pairs if one.puzzle and one.puzzle.antecedent == kind}
+        for kind in ("animal", "place")
+    )
+    both = [(one, places[place, animal]) for (animal, place), one in animals.items() if (place, animal) in places]
+    return min(both, key=lambda two: len(two[0].english) + len(two[1].english))
+
+
+def _draw(folder: Path, model: Model, story: Story, puzzles: Sequence[Pair]) -> None:
+    """The four pictures."""
+    save(learning_curve(read_journal(folder / "run" / METRICS), "Learning to translate"), folder / "learning.png")
+    table = sinusoids(64, model.module.d_model).numpy()
+    save(positional_encoding(table, "Positional encoding (section 3.5)"), folder / "positions.png")
+    english, german = story.examples[0]
+    save(_alignment(model, english, german), folder / "alignment.png")
+    save(_pointing(model, story, puzzles), folder / "it.png")
+
+
+def _alignment(model: Model, english: str, german: str) -> Any:
+    ids = model.source_tokenizer.encode(english), model.target_tokenizer.encode(german)
+    matrix = alignment_matrix(attention_of(model.module, *ids))[: len(ids[1]), : len(ids[0])]
+    pieces = model.source_tokenizer.pieces_of(ids[0]), model.target_tokenizer.pieces_of(ids[1])
+    return alignment(matrix.numpy(), *pieces, "Which English word each German word looked at", words=True)
+
+
+def _pointing(model: Model, story: Story, puzzles: Sequence[Pair]) -> Any:
+    layer, head = story.head.layer, story.head.head
+    title = (
+        f"Where “it” looks: encoder layer {layer + 1}, head {head + 1}, the best on the validation pairs; "
+        f"right noun preferred in {100 * story.head_share:.0f} % of test puzzles"
+    )
+    shown = look_at_puzzles(model.module, model.source_tokenizer, puzzles)
+    rows = [(one.pieces, one.it, one.weights[layer, head].numpy()) for one in shown]
+    return pointing(rows, title, words=True)
+
+

@@ -1,0 +1,92 @@
+"""``metrics.jsonl``: the story of a run, an object a line, and the same as TensorBoard events where wanted."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from regard.errors import SettingError
+from regard.training.loop import Step
+
+
+class Journal:
+    """Appends records. ``keep`` bytes of an older journal stay: what came after the last checkpoint goes."""
+
+    def __init__(self, path: Path, keep: int, events: Path | None = None) -> None:
+        self._path = path
+        self._tensorboard = _event_writer(events) if events else None
+        self._losses: list[float] = []
+        self._tokens, self._seconds = 0, 0.0
+        if path.exists():
+            with path.open("r+b") as file:
+                file.truncate(keep)
+        self._file = path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if self._tensorboard is not None:
+            self._tensorboard.close()
+
+    @property
+    def memory(self) -> float:
+        """The most memory that the process has held, in MiB."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+    def step(self, step: Step, seconds: float, every: int) -> None:
+        """Count a step in; each ``every`` steps, write the mean of them."""
+        self._losses.append(step.loss)
+        self._tokens, self._seconds = self._tokens + step.target_tokens, self._seconds + step.seconds
+        if step.number % every:
+            return
+        self.write(
+            {
+                "step": step.number,
+                "epoch": step.epoch,
+                "seconds": round(seconds, 3),
+                "loss": sum(self._losses) / len(self._losses),
+                "learning_rate": step.learning_rate,
+                "tokens_per_second": round(self._tokens / self._seconds, 1),
+                "gradient_norm": step.gradient_norm,
+                "memory_mib": round(self.memory, 1),
+            }
+        )
+        self._losses, self._tokens, self._seconds = [], 0, 0.0
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """One line."""
+        self._file.write(json.dumps(record) + "\n")
+        if self._tensorboard is not None:
+            for key, value in record.items():
+                if key not in ("step", "epoch"):
+                    self._tensorboard.add_scalar(key, value, record["step"])
+
+    def flush(self) -> int:
+        """Hand everything to the operating system; returns the file's size."""
+        self._file.flush()
+        return self._path.stat().st_size
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """All records of a run."""
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def _event_writer(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        action = "pip install 'regard[tensorboard]', or leave it off"
+        raise SettingError.because("train.tensorboard", "true", "the tensorboard package", action) from error
+    return SummaryWriter(str(folder / "tensorboard"))

@@ -1,0 +1,77 @@
+"""What the data and the clock decide where the recipe does not: size, steps, warm-up, learning rate, pauses."""
+
+from __future__ import annotations
+
+import copy
+import re
+import statistics
+from typing import Any
+
+import torch
+
+from regard.errors import SettingError
+from regard.runs.recipe import Recipe, with_train
+from regard.training.loop import Trainer
+from regard.training.schedule import paper_peak
+from regard.training.settings import TrainSettings
+
+SMALL_CORPUS, LARGE_CORPUS = 10_000, 1_000_000  # pairs
+LEAST_STEPS, EPOCHS = 1000, 20  # without steps, epochs or a budget
+PAUSES = 12  # validations and checkpoints of a run
+RESERVE = 0.15  # of a budget: validations, checkpoints, the final scores, and other people on the machine
+CALIBRATION_STEPS = 10
+HIGHEST_RATE = 2e-3  # equation 3 with a short warm-up would go higher than post-norm bears (LOG.md)
+
+
+def choose_size(pairs: int) -> str:
+    """A model size for so many training pairs on this machine."""
+    if pairs < SMALL_CORPUS:
+        return "tiny"
+    return "base" if pairs >= LARGE_CORPUS and torch.cuda.is_available() else "tutorial"
+
+
+def parse_budget(text: str) -> float:
+    """Seconds in ``90s``, ``20m``, ``1h30m`` or a plain number of seconds. Raises SettingError."""
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    seconds = sum(int(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
+    if seconds == 0:
+        raise SettingError.because("budget", repr(text), "a time such as 90s, 20m or 1h30m", "write it so")
+    return float(seconds)
+
+
+def settle(recipe: Recipe, steps: int) -> Recipe:
+    """The recipe with the number of steps and all that follows from it."""
+    train = recipe.train
+    warmup = train.warmup or max(1, min(4000, steps // 10))
+    rate = train.learning_rate
+    if rate is None:
+        rate = paper_peak(recipe.model.d_model, warmup)
+        rate = rate if train.schedule == "paper" else min(rate, HIGHEST_RATE)
+    save = train.save_every or max(1, steps // PAUSES)
+    return with_train(
+        recipe,
+        steps=steps,
+        warmup=warmup,
+        learning_rate=rate,
+        save_every=save,
+        validate_every=train.validate_every or save,
+    )
+
+
+def count_steps(train: TrainSettings, batches_per_epoch: int) -> int:
+    """The number of updates that the recipe asks for without a budget."""
+    if train.steps is not None:
+        return train.steps
+    updates = max(1, batches_per_epoch // train.accumulate)
+    return train.epochs * updates if train.epochs is not None else max(LEAST_STEPS, EPOCHS * updates)
+
+
+def steps_within(seconds: float, trainer: Trainer) -> tuple[int, float]:
+    """How many steps fit into ``seconds``, and the seconds a step took in a trial.
+
+    The trial runs real steps on a copy, whose results are thrown away.
+    """
+    trial: Any = copy.deepcopy(trainer)
+    durations = [step.seconds for step in trial.steps(CALIBRATION_STEPS)][2:]
+    each = statistics.mean(durations)
+    return max(1, int(seconds * (1.0 - RESERVE) / each)), each

@@ -1,0 +1,230 @@
+"""The conductor of a training run: it drives the loop, and between steps validates, logs, saves and stops."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from regard import families
+from regard.data.batching import collate, plan_batches
+from regard.errors import RunError
+from regard.models.vocabulary import Vocabulary
+from regard.runs.finish import Finished, finish
+from regard.runs.folder import CHECKPOINTS, METRICS, RECIPE, WEIGHTS, read_recipe
+from regard.runs.journal import Journal
+from regard.runs.plan import choose_size, count_steps, parse_budget, settle, steps_within
+from regard.runs.prepare import Prepared, is_prepared, open_prepared, prepare, read_corpus
+from regard.runs.recipe import Recipe, recipe_from
+from regard.runs.stopping import StopRequest
+from regard.runs.validate import Validator
+from regard.storage import write_file
+from regard.tasks.translation import Translation
+from regard.training.checkpoint import checkpoints_in, restore_checkpoint, save_checkpoint, whole_checkpoints
+from regard.training.loop import Feed, Step, Trainer
+from regard.training.schedule import Schedule
+
+
+class Watcher(Protocol):
+    """Who wants to see a run go on: the command line's progress bar, or nobody."""
+
+    def stage(self, text: str) -> None:
+        """A new part of the work has begun."""
+
+    def begin(self, steps: int, done: int) -> None:
+        """Training begins, with ``done`` of its ``steps`` behind it."""
+
+    def step(self, step: Step, memory: float) -> None:
+        """One update was made; ``memory`` is the peak of the process in MiB."""
+
+    def validated(self, record: Mapping[str, Any]) -> None:
+        """A validation record was written to metrics.jsonl."""
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+
+
+@dataclass
+class Standing:
+    """What has come of a run so far, kept in each checkpoint."""
+
+    seconds: float = 0.0
+    metrics_bytes: int = 0
+    best_loss: float | None = None
+    best_steps: list[tuple[float, int]] = field(default_factory=list)
+    without_improvement: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How ``train`` ended: finished, or stopped on request after ``step`` with a checkpoint."""
+
+    folder: Path
+    step: int
+    finished: Finished | None
+
+
+def train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: bool, overwrite: bool) -> Outcome:
+    """Train a run from nothing, or go on with one.
+
+    ``table`` is the recipe as far as it was given. Raises SettingError, DataError, RunError, before anything is
+    written; TrainingError underway, with the last checkpoint left as it was.
+    """
+    began = time.monotonic()
+    if resume and (folder / RECIPE).exists():
+        return _continue(folder, watcher, began)
+    _refuse_occupied(folder, overwrite)
+    watcher.stage("reading")
+    corpus = read_corpus(recipe_from(table, size="tutorial"))
+    recipe = recipe_from(table, choose_size(corpus.cleaning["kept"]))
+    if recipe.train.budget:
+        parse_budget(recipe.train.budget)
+    if folder.exists():
+        shutil.rmtree(folder)
+    watcher.stage("preparing")
+    prepared = prepare(corpus, folder)
+    run = _Run(recipe, prepared, folder, watcher, began)
+    run.settle()
+    return run.go(Standing())
+
+
+def _refuse_occupied(folder: Path, overwrite: bool) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    if folder.exists() and not folder.is_dir():
+        raise RunError.because("--out", f"{folder}, a file", "a folder", "choose another name")
+    if folder.exists() and not overwrite:
+        holds_run = (folder / RECIPE).exists() or is_prepared(folder)
+        got = f"{folder}, which already holds {'a run' if holds_run else 'files'}"
+        action = "add --resume to go on, or --overwrite to begin anew" if holds_run else "choose another folder"
+        raise RunError.because("--out", got, "a new or empty folder", action)
+    if folder.exists() and not ((folder / RECIPE).exists() or is_prepared(folder)):
+        got = f"{folder}, which holds files that are not a run"
+        raise RunError.because("--overwrite", got, "a run", "choose another folder")
+
+
+def _continue(folder: Path, watcher: Watcher, began: float) -> Outcome:
+    recipe = read_recipe(folder)
+    if (folder / WEIGHTS).exists():
+        watcher.note(f"{folder} is finished: {recipe.train.steps} steps. Nothing to do.")
+        return Outcome(folder, int(recipe.train.steps or 0), None)
+    run = _Run(recipe, open_prepared(folder), folder, watcher, began)
+    return run.go(run.restore())
+
+
+class _Run:
+    """One run under way."""
+
+    def __init__(self, recipe: Recipe, prepared: Prepared, folder: Path, watcher: Watcher, began: float) -> None:
+        self.prepared, self.folder, self.watcher, self.began = prepared, folder, watcher, began
+        if recipe.train.threads:
+            torch.set_num_threads(recipe.train.threads)
+        self.family = families.get(recipe.family)
+        self.vocabulary = Vocabulary(
+            source=prepared.source.size, target=prepared.target.size, shared=prepared.source is prepared.target
+        )
+        self._adopt(recipe)
+
+    def _adopt(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.trainer = self._trainer()
+        self.validator = Validator(recipe, self.prepared, self.family.build(recipe.model, self.vocabulary))
+
+    def _trainer(self) -> Trainer:
+        recipe, settings = self.recipe, self.recipe.train
+        torch.manual_seed(settings.seed)
+        store, pads = self.prepared.train, (self.vocabulary.source_pad, self.vocabulary.pad)
+        feed = Feed(
+            epoch=lambda epoch: plan_batches(store.lengths, settings.batch_tokens, settings.seed, epoch),
+            collate=lambda rows: collate(store, rows, pads[0], self.vocabulary.eos, pads[1]),
+        )
+        schedule = Schedule(settings.schedule, settings.learning_rate or 0.0, settings.warmup or 1, settings.steps or 1)
+        model = self.family.build(recipe.model, self.vocabulary)
+        return Trainer(model, Translation(settings.label_smoothing), feed, schedule, settings)
+
+    def settle(self) -> None:
+        """Fix the number of steps, and with it the whole recipe, and write it down."""
+        settings = self.recipe.train
+        steps = count_steps(settings, len(self.trainer.feed.epoch(0)))
+        if settings.budget and settings.steps is None:
+            self.watcher.stage("calibrating")
+            left = parse_budget(settings.budget) - (time.monotonic() - self.began)
+            steps, each = steps_within(left, self.trainer)
+            self.watcher.note(f"{each:.2f} s a step, so {steps} steps fit into {settings.budget}")
+        self._adopt(settle(self.recipe, steps))
+        write_file(self.folder / RECIPE, self.recipe.to_toml())
+
+    def restore(self) -> Standing:
+        """Go back to the newest whole checkpoint, or to the beginning where there is none."""
+        for checkpoint, problem in whole_checkpoints(self.folder / CHECKPOINTS):
+            if problem:
+                self.watcher.note(f"{checkpoint} is damaged ({problem}); going back to the one before")
+                continue
+            standing = Standing(**restore_checkpoint(checkpoint, self.trainer))
+            self.watcher.note(f"resuming after step {self.trainer.step}")
+            return standing
+        self.watcher.note("no checkpoint yet: beginning at step 1")
+        return Standing()
+
+    def go(self, standing: Standing) -> Outcome:
+        """Train to the end, or until asked to stop."""
+        settings, trainer = self.recipe.train, self.trainer
+        steps = int(settings.steps or 0)
+        self.began = time.monotonic() - standing.seconds
+        journal = Journal(self.folder / METRICS, standing.metrics_bytes, self.folder if settings.tensorboard else None)
+        self.watcher.begin(steps, trainer.step)
+        with StopRequest() as stop, journal:
+            for step in trainer.steps(steps):
+                last = step.number == steps
+                journal.step(step, time.monotonic() - self.began, every=settings.log_every)
+                self.watcher.step(step, journal.memory)
+                if step.number % int(settings.validate_every or 1) == 0 or last:
+                    self._validate(standing, journal)
+                early = settings.patience is not None and standing.without_improvement >= settings.patience
+                if step.number % int(settings.save_every or 1) == 0 or last or early or stop.requested:
+                    self._save(standing, journal)
+                if early:
+                    self.watcher.note(f"no better loss in {settings.patience} validations: stopping early")
+                    break
+                if stop.requested and not last:
+                    return Outcome(self.folder, step.number, None)
+        self.watcher.stage("finishing")
+        seconds = time.monotonic() - self.began
+        done = finish(self.folder, self.recipe, self.prepared, self.validator, standing.best_steps, seconds)
+        return Outcome(self.folder, trainer.step, done)
+
+    def _validate(self, standing: Standing, journal: Journal) -> None:
+        record = self.validator.record(self.trainer.kept_weights())
+        loss = record["valid_loss"]
+        better = standing.best_loss is None or loss < standing.best_loss
+        standing.best_loss = loss if better else standing.best_loss
+        standing.without_improvement = 0 if better else standing.without_improvement + 1
+        standing.best_steps = sorted([*standing.best_steps, (loss, self.trainer.step)])
+        record = {"step": self.trainer.step, "seconds": round(time.monotonic() - self.began, 3), **record}
+        journal.write(record)
+        self.watcher.validated(record)
+
+    def _save(self, standing: Standing, journal: Journal) -> None:
+        standing.seconds = time.monotonic() - self.began
+        standing.metrics_bytes = journal.flush()
+        save_checkpoint(self.folder / CHECKPOINTS, self.trainer, asdict(standing))
+        self._prune(standing)
+
+    def _prune(self, standing: Standing) -> None:
+        """Keep the newest checkpoints, and those that the mean of the best will want."""
+        settings = self.recipe.train
+        saved = checkpoints_in(self.folder / CHECKPOINTS)
+        newest = saved[-max(settings.keep_last, settings.average_count) :]
+        wanted = {path.name for path in newest}
+        if settings.average == "best":
+            names = [f"step-{step}" for _, step in standing.best_steps]
+            wanted |= set([name for name in names if name in {path.name for path in saved}][: settings.average_count])
+        for path in saved:
+            if path.name not in wanted:
+                shutil.rmtree(path)
+

@@ -1,0 +1,81 @@
+"""Checkpoints: ``checkpoints/step-N/`` with all that training needs to go on to the same bits."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from regard.errors import CheckpointError
+from regard.storage import damage, whole_folder
+from regard.training.loop import Place, Trainer
+
+TENSORS, STATE = "trainer.safetensors", "state.json"
+_NAME = re.compile(r"step-(\d+)$")
+
+
+def save_checkpoint(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) -> Path:
+    """Write ``folder/step-N``, whole or not at all; ``facts`` is what the caller wants back when it resumes."""
+    target = folder / f"step-{trainer.step}"
+    if target.exists():
+        shutil.rmtree(target)
+    with whole_folder(target) as partial:
+        tensors = {name: tensor.contiguous() for name, tensor in sorted(trainer.tensors().items())}
+        save_file(tensors, partial / TENSORS)
+        state = {"step": trainer.step, "place": asdict(trainer.place), "facts": dict(facts)}
+        (partial / STATE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+    return target
+
+
+def restore_checkpoint(checkpoint: Path, trainer: Trainer) -> dict[str, Any]:
+    """Put ``trainer`` where it was; returns the facts. Raises CheckpointError where the folder is damaged."""
+    problem = damage(checkpoint)
+    if problem:
+        action = "delete it and resume from the one before"
+        raise CheckpointError.because(checkpoint, problem, "a whole checkpoint", action)
+    state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+    trainer.restore(read_tensors(checkpoint / TENSORS), int(state["step"]), Place(**state["place"]))
+    return dict(state["facts"])
+
+
+def kept_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """The weights of a checkpoint that are worth looking at: the running average where there is one."""
+    tensors = read_tensors(checkpoint / TENSORS)
+    part = "average/" if any(name.startswith("average/") for name in tensors) else "weights/"
+    return {name.removeprefix(part): tensor for name, tensor in tensors.items() if name.startswith(part)}
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Raises CheckpointError where it is missing or damaged."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        action = "use a whole copy of the file"
+        raise CheckpointError.because(path, error, "a whole safetensors file", action) from error
+
+
+def step_of(checkpoint: Path) -> int:
+    """N of ``step-N``."""
+    match = _NAME.search(checkpoint.name)
+    return int(match[1]) if match else -1
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted((path for path in folder.iterdir() if _NAME.match(path.name)), key=step_of)
+
+
+def whole_checkpoints(folder: Path) -> Iterator[tuple[Path, str | None]]:
+    """The checkpoints from the newest back, each with what is wrong with it, or None."""
+    for path in reversed(checkpoints_in(folder)):
+        yield path, damage(path)

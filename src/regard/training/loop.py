@@ -1,0 +1,175 @@
+"""The training loop: a generator of steps. It neither saves, scores nor prints; its caller does, between steps.
+
+Everything random is a pure function of (seed, step), and the order of the data of (seed, epoch), so that a run
+that is stopped anywhere and restored goes on to the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from regard.data.batching import Batch
+from regard.errors import TrainingError
+from regard.tasks.loss import Losses
+from regard.training.averaging import RunningAverage
+from regard.training.optimizer import make_optimizer, optimizer_tensors, put_optimizer_tensors
+from regard.training.precision import MasterWeights, choose_dtype
+from regard.training.schedule import Schedule
+from regard.training.settings import TrainSettings
+
+
+class Task(Protocol):
+    """What the loop needs of a task."""
+
+    def losses(self, model: Any, batch: Batch) -> Losses: ...
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The data as the loop sees it: the batches of an epoch by number, and how to make one of them."""
+
+    epoch: Callable[[int], Sequence[np.ndarray]]
+    collate: Callable[[np.ndarray], Batch]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one update of the weights did. Losses are in nats per target token."""
+
+    number: int
+    epoch: int
+    loss: float
+    plain_loss: float
+    target_tokens: int
+    gradient_norm: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass
+class Place:
+    """The next batch to read: its epoch, and its number in it."""
+
+    epoch: int = 0
+    batch: int = 0
+
+
+class Trainer:
+    """A model under training. Iterate over ``steps(until)``; ``state`` and ``restore`` make it stop and go on."""
+
+    def __init__(
+        self, model: nn.Module, task: Task, feed: Feed, schedule: Schedule, settings: TrainSettings
+    ) -> None:
+        self.model, self.task, self.feed = model, task, feed
+        self.schedule, self.settings = schedule, settings
+        self.weights = MasterWeights(model, choose_dtype(settings.precision))
+        self.optimizer = make_optimizer(
+            settings.optimizer,
+            list(self.weights.parameters.values()),
+            betas=(settings.beta1, settings.beta2),
+            epsilon=settings.epsilon,
+            weight_decay=settings.weight_decay,
+        )
+        running = settings.average == "running"
+        self.average = RunningAverage(self.weights.tensors(), settings.average_decay) if running else None
+        self.step, self.place = 0, Place()
+
+    def steps(self, until: int) -> Iterator[Step]:
+        """Update the weights until update number ``until`` is done, yielding after each one."""
+        self.model.train()
+        batches = self._batches()
+        while self.step < until:
+            yield self._update([next(batches) for _ in range(self.settings.accumulate)])
+
+    def _batches(self) -> Iterator[np.ndarray]:
+        while True:
+            rows = self.feed.epoch(self.place.epoch)
+            while self.place.batch < len(rows):
+                self.place.batch += 1
+                yield rows[self.place.batch - 1]
+            self.place = Place(self.place.epoch + 1)
+
+    def _update(self, rows: Sequence[np.ndarray]) -> Step:
+        began = time.perf_counter()
+        number = self.step + 1
+        torch.manual_seed(seed_of_step(self.settings.seed, number))
+        batches = [self.feed.collate(chosen) for chosen in rows]
+        tokens = sum(batch.target_tokens for batch in batches)
+        smoothed = plain = 0.0
+        for batch in batches:
+            losses = self.task.losses(self.model, batch)
+            (losses.smoothed / tokens).backward()  # type: ignore[no-untyped-call]
+            self.weights.collect_gradients()
+            smoothed, plain = smoothed + losses.smoothed.item(), plain + losses.plain.item()
+        norm = self._clip()
+        if not (math.isfinite(norm) and math.isfinite(smoothed)):
+            raise _not_finite(number, smoothed / tokens, norm)
+        rate = self.schedule.rate(number)
+        self._apply(rate, number)
+        seconds = time.perf_counter() - began
+        self.step = number
+        return Step(number, self.place.epoch, smoothed / tokens, plain / tokens, tokens, norm, rate, seconds)
+
+    def _clip(self) -> float:
+        """The norm of the gradient before it is cut down to ``clip`` (0: it is left alone)."""
+        limit = self.settings.clip or math.inf
+        return float(nn.utils.clip_grad_norm_(self.weights.parameters.values(), limit, foreach=True))
+
+    def _apply(self, rate: float, number: int) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.weights.publish()
+        if self.average is not None:
+            self.average.update(self.weights.tensors(), number)
+
+    def kept_weights(self) -> dict[str, Tensor]:
+        """The float32 weights to validate and save: the running average where there is one."""
+        return dict(self.average.weights) if self.average is not None else self.weights.tensors()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that must be restored for the next step to be the same, as named tensors."""
+        names = list(self.weights.parameters)
+        state = {f"weights/{name}": weight for name, weight in self.weights.tensors().items()}
+        state |= {f"optimizer/{key}": value for key, value in optimizer_tensors(self.optimizer, names).items()}
+        if self.average is not None:
+            state |= {f"average/{name}": weight for name, weight in self.average.weights.items()}
+        return state
+
+    def restore(self, tensors: dict[str, Tensor], step: int, place: Place) -> None:
+        """Go back to where ``tensors`` were taken. Raises CheckpointError where they are another model's."""
+        parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "average": {}}
+        for key, value in tensors.items():
+            part, _, name = key.partition("/")
+            parts[part][name] = value
+        with torch.no_grad():
+            for name, weight in self.weights.parameters.items():
+                weight.copy_(parts["weights"][name])
+            if self.average is not None:
+                for name, weight in self.average.weights.items():
+                    weight.copy_(parts["average"][name])
+        self.weights.publish()
+        put_optimizer_tensors(self.optimizer, list(self.weights.parameters), parts["optimizer"])
+        self.step, self.place = step, place
+
+
+def seed_of_step(seed: int, step: int) -> int:
+    """A 63-bit seed that differs for every (seed, step)."""
+    digest = hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def _not_finite(step: int, loss: float, norm: float) -> Exception:
+    got = f"loss {loss:.4g} and gradient norm {norm:.4g}"
+    action = "lower train.learning_rate or lengthen train.warmup, then --resume from the last checkpoint"
+    return TrainingError.because(f"step {step}", got, "finite numbers", action)

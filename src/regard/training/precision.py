@@ -1,0 +1,59 @@
+"""bfloat16 products over float32 weights: the model computes with a rounded copy, the optimizer moves the original."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class MasterWeights:
+    """The float32 weights that are trained, and the model's own, which may be bfloat16.
+
+    With float32 both are the same tensors and nothing is copied.
+    """
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
+        self._working = dict(model.named_parameters())
+        self.rounded = dtype != torch.float32
+        self.parameters = self._working
+        if self.rounded:
+            self.parameters = {
+                name: nn.Parameter(weight.detach().float().clone()) for name, weight in self._working.items()
+            }
+            for weight in self._working.values():
+                weight.data = weight.data.to(dtype)
+
+    def collect_gradients(self) -> None:
+        """Add the model's gradients to those of the float32 weights, and clear them."""
+        if not self.rounded:
+            return
+        for name, working in self._working.items():
+            if working.grad is None:
+                continue
+            master = self.parameters[name]
+            master.grad = working.grad.float() if master.grad is None else master.grad.add_(working.grad)
+            working.grad = None
+
+    def publish(self) -> None:
+        """Round the float32 weights into the model."""
+        if self.rounded:
+            with torch.no_grad():
+                torch._foreach_copy_(list(self._working.values()), list(self.parameters.values()))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The float32 weights by name."""
+        return {name: weight.detach() for name, weight in self.parameters.items()}
+
+
+def choose_dtype(precision: str) -> torch.dtype:
+    """The type of the products: "auto" is bfloat16 where the processor or GPU multiplies it, else float32."""
+    if precision == "auto":
+        precision = "bfloat16" if has_bfloat16() else "float32"
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+def has_bfloat16() -> bool:
+    """Whether this machine has instructions for bfloat16 products."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported())

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from regard.config import build
+from regard.decoding.settings import DecodingSettings
+from regard.errors import SettingError
+
+
+def test_the_defaults_are_those_of_section_6_1():
+    settings = DecodingSettings()
+    assert (settings.beam, settings.length_penalty, settings.penalty, settings.max_extra) == (4, 0.6, "paper", 50)
+
+
+def test_a_sentence_takes_as_many_rows_as_beams_or_as_samples():
+    assert DecodingSettings(beam=5, n_best=2).rows == 5
+    assert DecodingSettings(beam=5, n_best=2, sample=True).rows == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"beam": 0}, "beam: got 0; expected at least 1; change it (the default is 4)."),
+        ({"top_p": 0.0}, "top_p: got 0.0; expected more than 0 and at most 1; use 1 for all tokens."),
+        ({"top_p": 1.5}, "top_p: got 1.5; expected more than 0 and at most 1; use 1 for all tokens."),
+        ({"n_best": 5}, "n_best: got 5; expected at most beam (4); raise beam or lower n_best."),
+        ({"length_penalty": -1.0}, "length_penalty: got -1.0; expected at least 0.0; change it (the default is 0.6)."),
+        ({"penalty": "gnmt"}, "penalty: got 'gnmt'; expected one of paper, plain; change it (the default is 'paper')."),
+        (
+            {"temperature": float("nan")},
+            "temperature: got nan; expected a finite number; change it (the default is 1.0).",
+        ),
+    ],
+)
+def test_a_value_out_of_range_is_named_from_a_table_and_from_python(values, message):
+    with pytest.raises(SettingError) as from_python:
+        DecodingSettings(**values)
+    assert str(from_python.value) == message
+    with pytest.raises(SettingError) as from_table:
+        build(DecodingSettings, values)
+    assert str(from_table.value) == message
+
+
+def test_the_settings_can_be_read_without_torch():
+    program = "import sys, regard.decoding.settings; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,68 @@
+"""What pyproject.toml asks for, constraints.txt fixes."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+LINES = [
+    line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line and line[0] != "#"
+]
+PINS = {canonicalize_name(pin.name): pin for pin in map(Requirement, LINES)}
+
+
+def named() -> Iterator[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for group in (project["dependencies"], *project["optional-dependencies"].values()):
+        yield from (requirement for requirement in map(Requirement, group) if requirement.name != "regard")
+
+
+NAMED = list(named())
+each_named = pytest.mark.parametrize("requirement", NAMED, ids=str)
+
+
+@each_named
+def test_a_dependency_has_a_pin_inside_its_range(requirement: Requirement) -> None:
+    pin = PINS[canonicalize_name(requirement.name)]
+    (version,) = pin.specifier
+    assert requirement.specifier.contains(version.version)
+
+
+@each_named
+def test_a_dependency_says_from_which_version_and_up_to_which(requirement: Requirement) -> None:
+    bounds = {bound.operator for bound in requirement.specifier}
+    assert bounds == {">=", "<"}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_pin_is_a_name_and_an_exact_version_and_no_address(line: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9A-Za-z.]*", line), "no +cpu, no URL, no option"
+
+
+def test_what_the_dependencies_need_is_pinned_too() -> None:
+    """Walks what is installed here; a requirement that is itself exact (``==``) needs no pin of ours."""
+    waiting, seen, unpinned = [(r.name, frozenset(r.extras)) for r in NAMED], set(), set()
+    while waiting:
+        name, extras = waiting.pop()
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        for text in importlib.metadata.requires(name) or []:
+            requirement = Requirement(text)
+            exact = any(bound.operator == "==" for bound in requirement.specifier)
+            wanted = [requirement.marker is None or requirement.marker.evaluate({"extra": e}) for e in (*extras, "")]
+            if exact or not any(wanted):
+                continue
+            waiting.append((requirement.name, frozenset(requirement.extras)))
+            if canonicalize_name(requirement.name) not in PINS:
+                unpinned.add(requirement.name)
+    assert unpinned == set()
+    assert len(seen) > len(NAMED)

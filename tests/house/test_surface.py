@@ -1,0 +1,74 @@
+"""What is public, and what it costs to ask for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+import regard
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("ctranslate2", "matplotlib", "numpy", "sacrebleu", "tokenizers", "torch", "transformers")
+HELP = """
+import runpy
+sys.argv[1:] = ["--help"]
+try:
+    runpy.run_module("regard", run_name="__main__")
+except SystemExit:
+    pass
+"""
+QUICK = {"import": "import regard", "help": HELP}
+
+PUBLIC = [
+    "CheckpointError",
+    "DataError",
+    "ExportError",
+    "RegardError",
+    "RunError",
+    "SettingError",
+    "TrainingError",
+    "__version__",
+    "load",
+]
+
+
+def python(code: str) -> str:
+    command = [sys.executable, "-c", f"import sys\n{code}\nprint('loaded', *sys.modules)"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT / "src").stdout
+
+
+def test_the_public_names_are_these() -> None:
+    assert regard.__all__ == PUBLIC
+    assert dir(regard) == PUBLIC
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_is_there(name: str) -> None:
+    assert getattr(regard, name)
+
+
+def test_any_other_name_is_not() -> None:
+    with pytest.raises(AttributeError, match="module 'regard' has no attribute 'lod'"):
+        regard.lod  # noqa: B018
+
+
+@pytest.mark.parametrize("code", QUICK.values(), ids=QUICK)
+def test_nothing_heavy_is_imported(code: str) -> None:
+    loaded = python(code).rpartition("loaded ")[2].split()
+    assert "regard" in loaded
+    assert [name for name in HEAVY if name in loaded] == []
+
+
+@pytest.mark.parametrize("code", QUICK.values(), ids=QUICK)
+def test_the_answer_comes_within_a_second(code: str) -> None:
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        python(code)
+        seconds.append(time.perf_counter() - start)
+    assert median(seconds) < 1.0
