@@ -12,6 +12,7 @@ import pytest
 import torch
 from beartype import beartype
 from beartype.roar import BeartypeDecorHintPep3119Exception
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 SHAPED = ("layers", "models", "families", "tasks", "training", "decoding")
@@ -29,6 +30,10 @@ sys.modules["shape_checker"] = SimpleNamespace(check=_check)  # type: ignore[ass
 # From here on, whatever these packages define checks its arguments and results against its annotations.
 install_import_hook([f"regard.{package}" for package in SHAPED], "shape_checker.check")
 torch.set_num_threads(1)
+
+# The same examples at every run, and no clock: a busy machine is no failure.
+settings.register_profile("house", derandomize=True, deadline=None)
+settings.load_profile("house")
 
 
 @pytest.fixture(autouse=True)

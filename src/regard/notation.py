@@ -31,6 +31,7 @@ Values = Float[Tensor, "B G S W"]
 HeadOutputs = Float[Tensor, "B H T W"]
 Scores = Float[Tensor, "B H T S"]
 Mask = Bool[Tensor, "#B #H #T S"]
+SelfMask = Bool[Tensor, "#B #H T T"]
 Bias = Float[Tensor, "#B #H #T S"]
 
 StepIds = Int[Tensor, " R"]
@@ -48,6 +49,7 @@ __all__ = [
     "Memory",
     "Queries",
     "Scores",
+    "SelfMask",
     "SourceIds",
     "SourceMask",
     "StepHidden",

@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from regard.errors import RunError
 
 MANIFEST = "manifest.json"
 
@@ -36,6 +38,49 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def appearing(folder: Path) -> Iterator[Path]:
+    """A folder beside ``folder`` to write into, which takes its place, and that of a folder there, when all went well.
+
+    Raises RunError where no folder can be made. Whatever fails, everything is as it was before.
+    """
+    folder = folder.resolve()
+    partial, old = (folder.with_name(f".{folder.name}.{ending}") for ending in ("partial", "old"))
+    missing = [parent for parent in folder.parents if not parent.exists()]
+    try:
+        _make_anew(partial)
+        yield partial
+        _take_place(folder, partial, old)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        for parent in missing:
+            with suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def _make_anew(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise RunError.because(
+            folder.parent, error.strerror, "a folder to write to", "choose another folder"
+        ) from error
+
+
+def _take_place(folder: Path, partial: Path, old: Path) -> None:
+    shutil.rmtree(old, ignore_errors=True)
+    try:
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+    except OSError as error:
+        raise RunError.because(folder, error.strerror, "a folder that can be renamed", "name one inside it") from error
+    _flush(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def write_file(path: Path, content: str | bytes) -> None:
     """Replace ``path`` by ``content``, whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
@@ -54,6 +99,8 @@ def damage(folder: Path) -> str | None:
     """What is wrong with a folder that ``whole_folder`` wrote, or None if every file is as it was."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if not manifest:
+            return f"{MANIFEST} names no file"
         for name, facts in manifest.items():
             if _facts(folder / name) != facts:
                 return f"{name} is not as it was written"

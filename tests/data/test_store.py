@@ -142,9 +142,10 @@ def test_a_folder_that_exists_is_never_overwritten(tmp_path: Path, joint: Tokeni
 def test_a_damaged_store_is_refused(tmp_path: Path, joint: Tokenizer, name: str) -> None:
     folder = write_store(tmp_path / "store", PAIRS, joint, joint).folder
     whole = (folder / name).read_bytes()
-    (folder / name).write_bytes(whole[:-5])
-    with pytest.raises(DataError, match="delete the folder and prepare the data again"):
-        PairStore.open(folder)
+    for content in (whole[:-5], whole + b"12345678", b""):
+        (folder / name).write_bytes(content)
+        with pytest.raises(DataError, match="delete the folder and prepare the data again"):
+            PairStore.open(folder)
     (folder / name).unlink()
     with pytest.raises(DataError, match="got no whole store; expected what write_store wrote; delete the folder"):
         PairStore.open(folder)

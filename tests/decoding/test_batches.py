@@ -35,7 +35,7 @@ def test_every_sentence_is_planned_once_within_the_budget_and_with_its_like(rows
 
 def test_batches_carry_the_sources_their_numbers_and_their_limits():
     sources = {7: [5, 6, 0], 3: [4, 0], 9: [2] * 9 + [0]}
-    first, second = source_batches(sources, 99, DecodingSettings(max_extra=30), CPU)
+    first, second = source_batches(sources, 99, DecodingSettings(max_extra=50), CPU)
     assert first.numbers.tolist() == [9]
     assert first.source.tolist() == [[2] * 9 + [0] + [99] * 6]
     assert second.numbers.tolist() == [7, 3]

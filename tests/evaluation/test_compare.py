@@ -45,5 +45,8 @@ def test_rows_survive_json():
 def test_no_systems_and_unequal_lines_are_refused_by_name():
     with pytest.raises(DataError, match=r"^runs: got none; expected at least one to compare"):
         compare([], REFERENCES)
-    with pytest.raises(DataError, match=r"^short: got 1 lines; expected as many as there are references \(40\);"):
+    with pytest.raises(
+        DataError,
+        match=r"^short: got 1 lines; expected as many as there are references \(40\); translate the same test set",
+    ):
         compare([Entry("ok", WORSE), Entry("short", ["a"])], REFERENCES)

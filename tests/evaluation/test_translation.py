@@ -317,7 +317,10 @@ def test_empty_buckets_are_left_out():
 
 
 def test_unequal_and_empty_sides_are_refused():
-    with pytest.raises(DataError, match=r"^hypotheses: got 1 lines; expected as many as there are references \(2\);"):
+    with pytest.raises(
+        DataError,
+        match=r"^hypotheses: got 1 lines; expected as many as there are references \(2\); give one translation a line",
+    ):
         score(["a"], ["a", "b"])
     with pytest.raises(DataError, match=r"^references: got no lines; expected at least one;"):
         score([], [])

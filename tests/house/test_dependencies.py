@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import re
+import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -19,13 +21,17 @@ LINES = [
 PINS = {canonicalize_name(pin.name): pin for pin in map(Requirement, LINES)}
 
 
-def named() -> Iterator[Requirement]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for group in (project["dependencies"], *project["optional-dependencies"].values()):
-        yield from (requirement for requirement in map(Requirement, group) if requirement.name != "regard")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+GROUPS = {"runtime": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
 
 
-NAMED = list(named())
+def named(groups: Iterable[str]) -> list[Requirement]:
+    requirements = (Requirement(text) for group in groups for text in GROUPS[group])
+    return [requirement for requirement in requirements if requirement.name != "regard"]
+
+
+NAMED = named(GROUPS)
+RUNTIME = named(GROUPS.keys() - {"dev"})
 each_named = pytest.mark.parametrize("requirement", NAMED, ids=str)
 
 
@@ -66,3 +72,22 @@ def test_what_the_dependencies_need_is_pinned_too() -> None:
                 unpinned.add(requirement.name)
     assert unpinned == set()
     assert len(seen) > len(NAMED)
+
+
+def imported_by(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                found |= {name.name.partition(".")[0] for name in names}
+            case ast.ImportFrom(module=str(module), level=0):
+                found.add(module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"regard"}
+
+
+def test_whatever_the_package_imports_it_asks_for() -> None:
+    imported = set().union(*map(imported_by, (ROOT / "src").rglob("*.py")))
+    owners = importlib.metadata.packages_distributions()
+    asked_for = {canonicalize_name(requirement.name) for requirement in RUNTIME}
+    assert {name for name in imported if asked_for.isdisjoint(map(canonicalize_name, owners[name]))} == set()
+    assert "torch" in imported

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from statistics import median
 
@@ -65,10 +65,12 @@ def test_nothing_heavy_is_imported(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", QUICK.values(), ids=QUICK)
-def test_the_answer_comes_within_a_second(code: str) -> None:
-    seconds = []
+def test_the_answer_takes_less_than_a_second(code: str) -> None:
+    """Seconds of processor, which a busy machine does not stretch."""
+    spent = []
     for _ in range(3):
-        start = time.perf_counter()
+        before = os.times()
         python(code)
-        seconds.append(time.perf_counter() - start)
-    assert median(seconds) < 1.0
+        after = os.times()
+        spent.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    assert median(spent) < 1.0

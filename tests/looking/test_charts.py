@@ -58,7 +58,7 @@ def test_a_positional_encoding_shows_its_table_between_its_extremes(assert_whole
     assert_whole(figure)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 8), (8, 1), (2000, 512)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 8), (8, 1), (600, 256)])
 def test_tables_of_any_size_are_drawn(shape: tuple[int, int], assert_whole: Check):
     assert_whole(positional_encoding(np.zeros(shape)))
 

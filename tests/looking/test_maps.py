@@ -64,7 +64,7 @@ def test_darker_means_more():
     assert opacity[0] < opacity[1] < opacity[2] == 1
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 3), (5, 46), (47, 12), (81, 81), (3, 200)])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 46), (81, 47), (3, 200)])
 def test_labels_of_alignments_are_whole_and_do_not_overlap(rows: int, columns: int, assert_whole: Check):
     source, target = [f"▁Wörter{i}" for i in range(columns)], [f"▁words{i}" for i in range(rows)]
     figure = alignment(weights(rows, columns), source, target, "A title of some length for this picture")
@@ -77,9 +77,7 @@ def test_labels_of_alignments_are_whole_and_do_not_overlap(rows: int, columns: i
     assert all(upper.y0 >= lower.y1 for upper, lower in pairwise(down))
 
 
-def test_dollars_backslashes_and_other_scripts_are_drawn_as_they_are(
-    tmp_path: Path, assert_whole: Check, texts_of: Texts
-):
+def test_dollars_and_other_scripts_are_drawn_as_they_are(tmp_path: Path, assert_whole: Check, texts_of: Texts):
     pieces = ["▁$\\frac{", "▁개", "▁\U0001fae0", "▁<b>", "▁a\nb", "▁القطة", "▁_x", "▁" + "long" * 50]
     figure = alignment(weights(8, 8), pieces, pieces, "$\\bad{ 개 \u202e")
     save(figure, tmp_path / "a.png")
@@ -91,10 +89,8 @@ def test_dollars_backslashes_and_other_scripts_are_drawn_as_they_are(
     assert_whole(figure)
 
 
-@pytest.mark.parametrize(("count", "columns"), [(1, 1), (3, 3), (4, 4), (6, 3), (8, 4), (16, 4)])
-def test_heads_stand_side_by_side_in_full_rows_on_one_scale(
-    count: int, columns: int, assert_whole: Check, texts_of: Texts
-):
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (6, 3), (8, 4)])
+def test_heads_stand_in_full_rows_on_one_scale(count: int, columns: int, assert_whole: Check, texts_of: Texts):
     maps = np.stack([weights(5, 6, seed) for seed in range(count)])
     figure = heads(maps, SOURCE, TARGET, "Layer 1")
     panels = [axes for axes in figure.axes if axes.images]

@@ -84,8 +84,7 @@ class TrainingProgress:
 
     def begin(self, steps: int, done: int) -> None:
         """Show the bar."""
-        fields = {"loss": 0.0, "speed": 0.0, "memory": 0.0}
-        self._task = self._progress.add_task("training", total=steps, completed=done, **fields)
+        self._task = self._progress.add_task("training", total=steps, completed=done, loss=0.0, speed=0.0, memory=0.0)
         self._progress.start()
 
     def step(self, step: Step, memory: float) -> None:

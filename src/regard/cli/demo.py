@@ -21,7 +21,6 @@ def demo(
     puzzle: what does "it" mean? The test sentences combine nouns that training never showed together.
 
     Examples:
-
         regard demo
 
         regard demo --data-only toy   # a corpus to try `regard train` on
@@ -33,6 +32,7 @@ def demo(
         print(data_only)
         return
     from regard.cli.console import TrainingProgress, print_table
+    from regard.runs.demo import LOOKING
     from regard.runs.demo import demo as run
 
     with TrainingProgress() as progress:
@@ -43,11 +43,13 @@ def demo(
         story.scores.rows(),
     )
     print(f"\nThe pronoun for “it” is right in {100 * story.pronouns:.1f} % of the test puzzles.")
-    print(
-        f"Encoder layer {story.head.layer + 1}, head {story.head.head + 1} (chosen on the validation pairs) looks from "
-        f"“it” more at the right noun in {100 * story.head_share:.1f} % of them."
-    )
+    for word, chosen in story.heads.items():
+        where = f"encoder layer {chosen.head.layer + 1}, head {chosen.head.head + 1}"
+        share = f"{100 * chosen.share_on_test:.1f} % of the test puzzles"
+        print(f"From {LOOKING[word]}, {where} (the best on the validation puzzles) prefers the right noun in {share}.")
     for english, german in story.examples:
         print(f"\n  {english}\n  {german}")
-    print(f"\nPictures: {out}/learning.png alignment.png it.png positions.png    report: {out}/run/report.html")
+    print(
+        f"\nPictures: {out}/learning.png alignment.png it.png last.png positions.png    report: {out}/run/report.html"
+    )
     print(f"Your own:  regard translate {out}/run    (type English, end with Ctrl-D)")

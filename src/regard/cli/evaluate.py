@@ -24,7 +24,6 @@ def evaluate(
     With `--against`, the paired bootstrap says how sure the difference of the two runs is.
 
     Examples:
-
         regard evaluate runs/de-en --source test.de --target test.en
 
         regard evaluate runs/big --source test.de --target test.en --against runs/small --json

@@ -18,6 +18,7 @@ from regard.cli.compare import compare
 from regard.cli.demo import demo
 from regard.cli.evaluate import evaluate
 from regard.cli.export import export
+from regard.cli.inspect import inspect
 from regard.cli.train import train
 from regard.cli.translate import translate
 from regard.errors import RegardError
@@ -74,12 +75,12 @@ def regard(
     """Train, measure, run and look inside Transformers: two text files in, a translator out."""
 
 
-for command in (train, translate, evaluate, compare, export, demo):
+for command in (demo, train, translate, evaluate, compare, inspect, export):
     app.command()(command)
 
 
 def main() -> None:
-    """Run the command line. ``--debug`` may stand anywhere before ``--``, so that it can be added to a failed command."""
+    """Run the command line. ``--debug`` may stand anywhere before ``--``, so that a failed command can be given it."""
     app(args=_debug_first(sys.argv[1:]), prog_name="regard")
 
 

@@ -32,7 +32,6 @@ def train(
     held out. Without a recipe, the data decides what it can.
 
     Examples:
-
         regard train --source train.de --target train.en --out runs/de-en --budget 20m
 
         regard train recipes/multi30k-de-en.toml --out runs/m30k train.seed=2 model.dropout=0.2
@@ -96,5 +95,3 @@ def _summarise(out: Path, done: Any) -> None:
         done.scores.rows(),
     )
     print(f"\nregard translate {out} FILE        report: {out / 'report.html'}")
-
-

@@ -33,7 +33,6 @@ def translate(
     word numbers from 0, from the attention to the source.
 
     Examples:
-
         echo "Ein Hund läuft." | regard translate runs/de-en
 
         regard translate runs/de-en test.de --beam 5 --json > test.jsonl
@@ -93,5 +92,3 @@ def _written(source: str, translation: Any, n_best: int, as_json: bool, alignmen
         yield from (f"{one.score:.4f}\t{one.text}" for one in translation.n_best)
     else:
         yield translation.text if alignment is None else f"{translation.text}\t{alignment}"
-
-

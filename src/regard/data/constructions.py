@@ -6,11 +6,10 @@ What English leaves open and German must decide, such as the gender of a teacher
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
+from regard.data.draw import Draw
 from regard.data.grammar import (
     Clause,
     Modal,
@@ -42,7 +41,6 @@ from regard.data.lexicon import (
     Noun,
 )
 
-Item = TypeVar("Item")
 _TIMES: dict[str, list[Text]] = {
     "present": [Text("every day", "jeden Tag"), Text("at night", "nachts")],
     "progressive": [Text("today", "heute"), Text("now", "jetzt")],
@@ -69,23 +67,6 @@ class Sentence:
     german: str
     nouns: tuple[str, ...]
     puzzle: tuple[Noun, Noun, str] | None = None
-
-
-class Draw:
-    """A source of choices that gives the same ones for a seed in every version of Python."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # only .random() is promised to stay the same
-
-    def pick(self, items: Sequence[Item]) -> Item:
-        return items[int(self._random.random() * len(items))]
-
-    def chance(self, probability: float) -> bool:
-        return self._random.random() < probability
-
-    def shuffled(self, items: Sequence[Item]) -> list[Item]:
-        keys = [self._random.random() for _ in items]
-        return [items[row] for row in sorted(range(len(items)), key=keys.__getitem__)]
 
 
 Construction = Callable[[Draw], Sentence]
@@ -161,7 +142,7 @@ def _scene(draw: Draw) -> tuple[Clause, list[Noun]]:
 
 
 def puzzle(draw: Draw) -> Sentence:
-    """ "The dog did not cross the street because it was too tired." German must know what "it" is."""
+    """The puzzle: "The dog did not cross the street because it was too tired." where German must know what "it" is."""
     animal, place = draw.pick(ANIMALS), draw.pick(PLACES)
     if animal.gender == place.noun.gender and draw.chance(0.75):  # nothing to decide: a few will do
         return puzzle(draw)
@@ -191,20 +172,20 @@ def _because(main: Text, reason: Text) -> Text:
 
 
 def simple(draw: Draw) -> Sentence:
-    """One main clause: "Now the cats are sleeping in the garden.", "The woman opens an old door." """
+    """One main clause, such as "Now the cats are sleeping in the garden." or "The woman opened an old door"."""
     clause, nouns = _scene(draw)
     return _finished(statement(_circumstances(draw, clause), time_first=draw.chance(0.5)), nouns)
 
 
 def asked(draw: Draw) -> Sentence:
-    """A yes-or-no question: "Does the woman buy a new coat?" """
+    """A yes-or-no question, such as "Does the woman buy a new coat?" in the present."""
     clause, nouns = _scene(draw)
     clause = replace(_circumstances(draw, clause), negated=False)
     return _finished(question(clause), nouns, "?") if clause.tense != "past" else asked(draw)
 
 
 def quality(draw: Draw) -> Sentence:
-    """What a place is like: "The river is very deep." """
+    """What a place is like, such as "The river is very deep", to say which adjectives are for places."""
     place = draw.pick(PLACES)
     adjective = draw.pick(sorted({word for words in place.actions.values() for word in words}))
     tense: Tense = draw.pick(("present", "past"))
@@ -213,7 +194,7 @@ def quality(draw: Draw) -> Sentence:
 
 
 def reported(draw: Draw) -> Sentence:
-    """A dass-clause: "She says that the boy closes the window." """
+    """A dass-clause, such as "She says that the boy closes the window"."""
     clause, nouns = _scene(draw)
     speaker = draw.pick(PERSONS)
     subject = _person(draw, speaker) if draw.chance(0.4) else draw.pick(_SPEAKERS)
@@ -225,7 +206,7 @@ def reported(draw: Draw) -> Sentence:
 
 
 def explained(draw: Draw) -> Sentence:
-    """A weil-clause that is no puzzle: "The man is sleeping in the house because he is tired." """
+    """A weil-clause that is no puzzle, such as "The man is sleeping in the house because he is very tired"."""
     clause, nouns = _resting(draw)
     clause = replace(_circumstances(draw, clause), modal=None, negated=False)
     who = nouns[0]
@@ -243,7 +224,7 @@ def explained(draw: Draw) -> Sentence:
 
 
 def conditional(draw: Draw) -> Sentence:
-    """A wenn-clause, before or after: "When the child is tired, the woman closes the window." """
+    """A wenn-clause, before or after, such as "When the child is tired, the woman closes the window"."""
     clause, nouns = _scene(draw)
     modal: Modal | None = draw.pick(("can", "must")) if draw.chance(0.3) else None
     clause = replace(clause, modal=modal)

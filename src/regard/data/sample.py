@@ -20,7 +20,8 @@ from functools import cache
 from itertools import combinations
 from pathlib import Path
 
-from regard.data.constructions import SHARES, Construction, Draw, Sentence, puzzle, quality
+from regard.data.constructions import SHARES, Construction, Sentence, puzzle, quality
+from regard.data.draw import Draw
 from regard.data.lexicon import PRONOUNS
 from regard.errors import DataError
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from regard.config import build as build_settings
@@ -23,8 +24,8 @@ from regard.layers.norm import LayerNorm
 from regard.layers.position import LearnedPositions, NoPositions, SinusoidalPositions
 from regard.layers.residual import PostNorm, PreNorm
 from regard.models.block import DecoderBlock, EncoderBlock, Residual
-from regard.models.state import put_weights, weights_of
 from regard.models.stack import Decoder, Embedder, Encoder
+from regard.models.state import put_weights, weights_of
 from regard.models.transformer import EncoderDecoder
 from regard.models.vocabulary import Vocabulary, joint_vocabulary
 from regard.models.weight_names import Pair, WeightNames
@@ -47,7 +48,9 @@ class Config:
     attention_dropout: float = setting(0.0, help="dropout on the attention weights", minimum=0.0, below=1.0)
     activation_dropout: float = setting(0.0, help="dropout inside the feed-forward", minimum=0.0, below=1.0)
     activation: str = setting("relu", help="of the feed-forward network", choices=tuple(ACTIVATIONS))
-    norm: str = setting("post", help="layer norm after each residual sum (the paper) or before it", choices=("post", "pre"))
+    norm: str = setting(
+        "post", help="layer norm after each residual sum (the paper) or before it", choices=("post", "pre")
+    )
     positions: str = setting("sinusoid", help="positional encoding", choices=("sinusoid", "learned", "none"))
     longest: int = setting(1024, help="positions that a learned table, or another library, has", minimum=1)
 
@@ -80,12 +83,14 @@ class Config:
 
 BASE = Config()
 TUTORIAL = Config(layers=3, d_model=256, d_ff=512, heads=8)
+SMALL = Config(layers=3, d_model=256, d_ff=1024, heads=4, dropout=0.3, norm="pre")
 TINY = Config(layers=4, d_model=128, d_ff=256, heads=4, dropout=0.3)
 TOY = Config(layers=2, d_model=16, d_ff=24, heads=4)
 
 SIZES: Mapping[str, Config] = MappingProxyType(
     {
         "tiny": TINY,  # the Transformer-Tiny of published Multi30k results, 2.6 M with 10 K pieces
+        "small": SMALL,  # the pre-norm model of published Multi30k results, 7.6 M with 8 K pieces
         "tutorial": TUTORIAL,  # the Multi30k tutorial's
         "base": BASE,  # Table 3
         "big": replace(BASE, d_model=1024, d_ff=4096, heads=16, dropout=0.3),  # Table 3
@@ -153,6 +158,18 @@ def _decoder_block(config: Config) -> DecoderBlock:
 # Marian's and Pegasus' names for the activations; their tanh-GELU goes by the name that GPT-2 gave it.
 _PUBLIC_ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "silu": "silu", "gelu_tanh": "gelu_new"}
 
+# Settings of which only the name differs.
+_PUBLIC_SETTINGS = {
+    "layers": "encoder_layers",
+    "d_model": "d_model",
+    "d_ff": "encoder_ffn_dim",
+    "heads": "encoder_attention_heads",
+    "dropout": "dropout",
+    "attention_dropout": "attention_dropout",
+    "activation_dropout": "activation_dropout",
+    "longest": "max_position_embeddings",
+}
+
 # Their output layer has no place for "never"; a bias of this size says it in every float type.
 NEVER = -1e9
 
@@ -179,25 +196,18 @@ def public_config(config: Config, vocabulary: Vocabulary) -> dict[str, Any]:
         }
     return {
         **_public_identity(config),
-        "activation_dropout": config.activation_dropout,
+        **{theirs: getattr(config, ours) for ours, theirs in _PUBLIC_SETTINGS.items()},
         "activation_function": _PUBLIC_ACTIVATIONS[config.activation],
-        "attention_dropout": config.attention_dropout,
         "bad_words_ids": [[vocabulary.pad]],
-        "d_model": config.d_model,
         "decoder_attention_heads": config.heads,
         "decoder_ffn_dim": config.d_ff,
         "decoder_layers": config.blocks_of_decoder,
         "decoder_start_token_id": vocabulary.start,
         "decoder_vocab_size": vocabulary.target,
-        "dropout": config.dropout,
         "dtype": "float32",
-        "encoder_attention_heads": config.heads,
-        "encoder_ffn_dim": config.d_ff,
-        "encoder_layers": config.layers,
         "eos_token_id": vocabulary.eos,
         "forced_eos_token_id": vocabulary.eos,
         "is_encoder_decoder": True,
-        "max_position_embeddings": config.longest,
         "pad_token_id": vocabulary.pad,
         "scale_embedding": True,
         "share_encoder_decoder_embeddings": True,
@@ -221,21 +231,18 @@ def read_public_config(table: Mapping[str, Any]) -> tuple[Config, Vocabulary]:
     """The settings in a ``config.json`` that ``public_config`` wrote. Raises SettingError."""
     if table["model_type"] == "regard":
         return build_settings(Config, table["model"], "model."), Vocabulary(**table["vocabulary"])
-    ours = {theirs: ours for ours, theirs in _PUBLIC_ACTIVATIONS.items()}
-    config = Config(
-        layers=table["encoder_layers"],
-        decoder_layers=None if table["decoder_layers"] == table["encoder_layers"] else table["decoder_layers"],
-        d_model=table["d_model"],
-        d_ff=table["encoder_ffn_dim"],
-        heads=table["encoder_attention_heads"],
-        dropout=table["dropout"],
-        attention_dropout=table["attention_dropout"],
-        activation_dropout=table["activation_dropout"],
-        activation=ours[table["activation_function"]],
-        norm="pre" if table["model_type"] == "pegasus" else "post",
-        longest=table["max_position_embeddings"],
-    )
-    return config, joint_vocabulary(table["vocab_size"])
+    activations = {theirs: ours for ours, theirs in _PUBLIC_ACTIVATIONS.items()}
+    ours = {name: table[key] for name, key in _PUBLIC_SETTINGS.items()}
+    if table["decoder_layers"] != table["encoder_layers"]:
+        ours["decoder_layers"] = table["decoder_layers"]
+    ours["activation"] = activations[table["activation_function"]]
+    ours["norm"] = "pre" if table["model_type"] == "pegasus" else "post"
+    config, vocabulary = build_settings(Config, ours, "model."), joint_vocabulary(table["vocab_size"])
+    for key, value in public_config(config, vocabulary).items():
+        if key not in ("architectures", "dtype") and table.get(key, value) != value:
+            action = "open a model that regard saved"
+            raise SettingError.because(key, table[key], f"{value}, as every such model here has it", action)
+    return config, vocabulary
 
 
 def _attention_names(ours: str, theirs: str) -> list[Pair]:
@@ -283,9 +290,10 @@ def put_public_weights(model: EncoderDecoder, config: Config, tensors: Mapping[s
     """Fill ``model`` from the contents of ``model.safetensors``. Raises CheckpointError; then nothing has changed."""
     weights = dict(tensors)
     if not obstacle(config, model.ids):
-        weights = {PUBLIC_NAMES.from_public(name): tensor for name, tensor in tensors.items()}
+        own = {name for name in tensors if not name.endswith(".embed_positions.weight")}  # sinusoids need no file
+        weights = {PUBLIC_NAMES.from_public(name): tensors[name] for name in own}
         if "output.bias" in weights:
-            bias = weights["output.bias"].flatten().clone()
-            bias[model.pad] = 0.0
-            weights["output.bias"] = bias
+            bias = weights["output.bias"].flatten()
+            never = torch.arange(len(bias)) == model.pad
+            weights["output.bias"] = bias.masked_fill(never, 0.0)
     put_weights(model, weights)

@@ -18,7 +18,7 @@ def dropout(x: Tensor, rate: float) -> Tensor:
         return x
     if x.device.type != "cpu":
         return torch.dropout(x, rate, True)
-    return _SixteenBitDropout.apply(x, rate)  # type: ignore[no-untyped-call, no-any-return]
+    return _SixteenBitDropout.apply(x, rate)
 
 
 class _SixteenBitDropout(torch.autograd.Function):
@@ -38,7 +38,7 @@ class _SixteenBitDropout(torch.autograd.Function):
 def _survivors(count: int, rate: float) -> Tensor:
     draws = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
     uniform = draws.view(torch.int16)[:count]  # −32768 … 32767
-    return uniform >= round(rate * 65536) - 32768
+    return uniform >= min(round(rate * 65536), 65535) - 32768  # 65536 − 32768 is no 16-bit number
 
 
 class Dropout(nn.Module):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from regard.notation import Mask, SourceIds
+from regard.notation import Mask, SelfMask, SourceIds
 
 
 def padding_mask(ids: SourceIds, pad: int) -> Mask:
@@ -17,6 +17,6 @@ def padding_mask(ids: SourceIds, pad: int) -> Mask:
     return (ids != pad)[:, None, None, :]
 
 
-def causal_mask(length: int, device: torch.device | None = None) -> Mask:
+def causal_mask(length: int, device: torch.device | None = None) -> SelfMask:
     """[1, 1, T, T]: position t may look at positions 0 … t."""
     return torch.ones(1, 1, length, length, dtype=torch.bool, device=device).tril()

@@ -12,7 +12,8 @@ from regard.notation import Keys, Queries, Scores
 class Similarity(Protocol):
     """A function of every query and every key of a head."""
 
-    def __call__(self, query: Queries, key: Keys) -> Scores: ...
+    def __call__(self, query: Queries, key: Keys) -> Scores:
+        """Every query against every key."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class DotProduct:
         return 1.0 / math.sqrt(d_k) if self.scale is None else self.scale
 
     def __call__(self, query: Queries, key: Keys) -> Scores:
+        """Every query against every key."""
         return query @ key.transpose(-2, -1) * self.factor(query.shape[-1])
 
 

@@ -90,10 +90,9 @@ def _losses(axes: Axes, training: tuple[Numbers, Numbers], losses: tuple[Numbers
     steps, values = training
     if len(values) >= SMOOTHED_FROM:
         axes.plot(steps, values, color=SKY, linewidth=0.8, alpha=0.5)
-        window = max(3, len(values) // 40)
-        kernel = np.ones(window) / window
-        padded = np.pad(values, (window // 2, window - 1 - window // 2), mode="edge")
-        values = np.convolve(padded, kernel, mode="valid")
+        window = len(values) // 80 * 2 + 3  # odd, so that the mean lies in the middle
+        padded = np.pad(values, window // 2, mode="edge")
+        values = np.convolve(padded, np.ones(window) / window, mode="valid")
     if len(values):
         axes.plot(steps, values, color=BLUE, label="training loss (with dropout and smoothing)")
     if len(losses[0]):

@@ -58,6 +58,7 @@ def alignment(
     figure = new_figure(_side(len(columns)) + 2.2, _side(len(rows)) + 1.9)
     axes = figure.add_subplot()
     image = _map(axes, weights, across, down, top=float(np.nanmax(weights, initial=1e-9)))
+    axes.set_aspect(_cell(len(rows)) / _cell(len(columns)))  # squares, unless a side is too long for them
     axes.set_xlabel("source", color=FAINT)
     axes.set_ylabel("target", color=FAINT)
     axes.xaxis.set_label_position("top")
@@ -95,7 +96,8 @@ def heads(
         axes = figure.add_subplot(rows, columns, number + 1)
         above = across if labelled and number < columns else None
         beside = down if labelled and number % columns == 0 else None
-        _map(axes, checked(each, source_pieces, target_pieces), above, beside, top=float(maps.max()), size=7)
+        each = checked(each, source_pieces, target_pieces)
+        _map(axes, each, above, beside, top=float(maps.max()), size=7, lines=labelled)
         axes.set_xlabel(name, fontsize=9, color=FAINT, labelpad=3, **named.style)
     _title(figure, title)
     remark(figure, across, down, named)
@@ -160,8 +162,12 @@ def masks(
     return figure
 
 
+def _cell(pieces: int) -> float:
+    return min(0.3, 14.0 / pieces)  # inches
+
+
 def _side(pieces: int) -> float:
-    return min(max(0.3 * pieces, 1.5), 14.0)  # inches
+    return max(_cell(pieces) * pieces, 1.5)
 
 
 def _map(
@@ -172,12 +178,16 @@ def _map(
     *,
     top: float,
     size: float = 10,
+    lines: bool = True,
 ) -> AxesImage:
-    """Squares of one matrix, with the source's labels above and the target's at the left (None: no labels)."""
+    """Squares of one matrix, with the source's labels above and the target's at the left (None: no labels).
+
+    Lines separate the squares, unless there are too many: then there is a frame.
+    """
     image = axes.imshow(weights, cmap=WEIGHTS, vmin=0.0, vmax=max(top, 1e-9), aspect="equal")
     bare(axes)
     rows, columns = weights.shape
-    if across is None and down is None:
+    if not lines:
         axes.spines[:].set(visible=True, color=LINE)
     else:
         axes.set_xticks(np.arange(columns + 1) - 0.5, minor=True)

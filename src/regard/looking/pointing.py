@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,37 +18,47 @@ from regard.models.transformer import EncoderDecoder
 
 @dataclass(frozen=True)
 class Puzzled:
-    """One puzzle inside the model: how much "it" looks at the right and the wrong noun, [layers, heads] each."""
+    """One puzzle inside the model: how much a word looks at the right and the wrong noun, [layers, heads] each."""
 
     pieces: list[str]
-    it: int
-    weights: Tensor  # [layers, heads, S]: the whole row of "it"
+    looking: int
+    weights: Tensor  # [layers, heads, S]: the whole row of the word that looks
     right: Tensor
     wrong: Tensor
 
 
 @dataclass(frozen=True)
 class Head:
-    """An encoder head (counted from 0), and the share of puzzles in which its "it" prefers the right noun."""
+    """An encoder head (counted from 0), and the share of puzzles in which the word's look prefers the right noun."""
 
     layer: int
     head: int
     share: float
 
 
-def look_at_puzzles(model: EncoderDecoder, tokenizer: Tokenizer, pairs: Sequence[Pair]) -> list[Puzzled]:
-    """Every puzzle among the pairs, with the encoder's attention from "it". Pairs without a puzzle are passed over."""
-    return [_look(model, tokenizer, pair) for pair in pairs if pair.puzzle is not None]
+def look_at_puzzles(
+    model: EncoderDecoder, tokenizer: Tokenizer, pairs: Sequence[Pair], word: str = "it"
+) -> list[Puzzled]:
+    """Every puzzle among the pairs, with the encoder's attention from "it" or, as ``word``, "adjective" (the last word).
+
+    Pairs without a puzzle are passed over.
+    """
+    return [_look(model, tokenizer, pair, word) for pair in pairs if pair.puzzle is not None]
 
 
-def _look(model: EncoderDecoder, tokenizer: Tokenizer, pair: Pair) -> Puzzled:
+def _look(model: EncoderDecoder, tokenizer: Tokenizer, pair: Pair, word: str) -> Puzzled:
     ids = tokenizer.encode(pair.english)
     spans, where = locate(pair), tokenizer.spans(pair.english)
     weights = attention_of(model, ids, tokenizer.encode(pair.german)).encoder
-    it = _covering(where, spans.it)[-1]
-    row = weights[:, :, it, :]
+    looking = _covering(where, spans.it if word == "it" else _last_word(pair.english))[-1]
+    row = weights[:, :, looking, :]
     right, wrong = (row[:, :, _covering(where, span)].sum(-1) for span in (spans.right, spans.wrong))
-    return Puzzled(tokenizer.pieces_of(ids), it, row[:, :, : len(ids)], right, wrong)
+    return Puzzled(tokenizer.pieces_of(ids), looking, row[:, :, : len(ids)], right, wrong)
+
+
+def _last_word(text: str) -> tuple[int, int]:
+    *_, last = re.finditer(r"\w+", text)
+    return last.span()
 
 
 def _covering(pieces: Sequence[tuple[int, int]], span: tuple[int, int]) -> list[int]:
@@ -59,7 +70,7 @@ def _covering(pieces: Sequence[tuple[int, int]], span: tuple[int, int]) -> list[
 
 
 def share_right(puzzles: Sequence[Puzzled], layer: int, head: int) -> float:
-    """The share of puzzles in which the head's "it" gives the right noun more weight than the wrong one."""
+    """The share of puzzles in which the head gives the right noun more weight than the wrong one."""
     return sum(bool(one.right[layer, head] > one.wrong[layer, head]) for one in puzzles) / len(puzzles)
 
 

@@ -8,7 +8,7 @@ from regard.layers.cache import LayerCache
 from regard.layers.feedforward import FeedForward
 from regard.layers.multihead import KeyValues, MultiHeadAttention
 from regard.layers.residual import PostNorm, PreNorm
-from regard.notation import Hidden, Mask, Memory, StepHidden
+from regard.notation import Hidden, Mask, Memory, SelfMask, StepHidden
 
 Residual = PostNorm | PreNorm
 
@@ -55,7 +55,7 @@ class DecoderBlock(nn.Module):
         self.around_cross_attention = around_cross_attention
         self.around_feed_forward = around_feed_forward
 
-    def forward(self, x: Hidden, memory: Memory, self_mask: Mask | None, memory_mask: Mask | None) -> Hidden:
+    def forward(self, x: Hidden, memory: Memory, self_mask: SelfMask | None, memory_mask: Mask | None) -> Hidden:
         """One layer on, for all positions of a target that is known (teacher forcing)."""
         x = self.around_self_attention(x, lambda y: self.self_attention(y, self.self_attention.remember(y), self_mask))
         remembered = self.cross_attention.remember(memory)

@@ -11,7 +11,7 @@ from regard.layers.dropout import Dropout
 from regard.layers.embedding import TokenEmbedding
 from regard.layers.mask import causal_mask
 from regard.models.block import DecoderBlock, EncoderBlock
-from regard.notation import Hidden, Ids, Mask, Memory, SourceIds, StepHidden
+from regard.notation import Hidden, Ids, Mask, Memory, SourceIds, StepHidden, StepIds
 
 
 class Embedder(nn.Module):
@@ -66,9 +66,9 @@ class Decoder(nn.Module):
         """A cache a layer, with the memory's keys and values."""
         return [LayerCache(block.cross_attention.remember(memory)) for block in self._decoder_blocks()]
 
-    def step(self, ids: Ids, position: int, caches: list[LayerCache], memory_mask: Mask | None) -> StepHidden:
+    def step(self, tokens: StepIds, position: int, caches: list[LayerCache], memory_mask: Mask | None) -> StepHidden:
         """The state [R, 1, D] of the newest token of each hypothesis, which stands at ``position``."""
-        x = self.embed(ids, position)
+        x = self.embed(tokens[:, None], position)
         for block, cache in zip(self._decoder_blocks(), caches, strict=True):
             x = block.step(x, cache, memory_mask)
         return x if self.final_norm is None else self.final_norm(x)

@@ -26,12 +26,7 @@ def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     Raises CheckpointError that lists every missing, unknown and misshapen tensor; the model is then as before.
     """
     own = weights_of(model)
-    problems = [f"{name} is missing" for name in own if name not in weights]
-    problems += [f"{name} has no place in this model" for name in weights if name not in own]
-    for name in own.keys() & weights.keys():
-        found, wanted = tuple(weights[name].shape), tuple(own[name].shape)
-        if found != wanted:
-            problems.append(f"{name} has shape {list(found)}, not {list(wanted)}")
+    problems = mismatches(own, weights)
     if problems:
         shown = "; ".join(sorted(problems)[:20])
         action = "check that config.json and model.safetensors belong together"
@@ -39,3 +34,14 @@ def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(weights[name])
+
+
+def mismatches(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> list[str]:
+    """What keeps ``weights`` from taking the place of ``own``: every missing, unknown and misshapen tensor."""
+    problems = [f"{name} is missing" for name in own if name not in weights]
+    problems += [f"{name} has no place in this model" for name in weights if name not in own]
+    for name in own.keys() & weights.keys():
+        found, wanted = list(weights[name].shape), list(own[name].shape)
+        if found != wanted:
+            problems.append(f"{name} has shape {found}, not {wanted}")
+    return problems

@@ -71,12 +71,14 @@ class EncoderDecoder(nn.Module):
     def start_decoding(self, source: SourceIds, beams: int = 1) -> DecodingState:
         """Encode, and make room for ``beams`` hypotheses a sentence, which stand in adjacent rows."""
         return DecodingState(
-            caches=self.decoder.start(self.encode(source)), memory_mask=padding_mask(source, self.source_pad), beams=beams
+            caches=self.decoder.start(self.encode(source)),
+            memory_mask=padding_mask(source, self.source_pad),
+            beams=beams,
         )
 
     def step(self, tokens: StepIds, state: DecodingState) -> StepLogits:
         """Feed each hypothesis its newest token (``start`` at first); the logits of what comes next."""
-        hidden = self.decoder.step(tokens[:, None], state.position, state.caches, state.memory_mask)
+        hidden = self.decoder.step(tokens, state.position, state.caches, state.memory_mask)
         state.position += 1
         return self.logits(hidden[:, 0])
 

@@ -46,6 +46,25 @@ CLASSIC = (
     "The dog did not cross the street because it was too tired.",
     "The dog did not cross the street because it was too wide.",
 )
+LOOKING: Mapping[str, str] = MappingProxyType({"it": "“it”", "adjective": "the adjective"})
+
+
+@dataclass(frozen=True)
+class ChosenHead:
+    """The encoder head that looks best from a word to the right noun: chosen on the validation puzzles."""
+
+    head: Head
+    share_on_test: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As scores.json has it; layers and heads count from 1."""
+        return {
+            "layer": self.head.layer + 1,
+            "head": self.head.head + 1,
+            "chosen_on": "the validation puzzles",
+            "right_noun_preferred_when_chosen": self.head.share,
+            "right_noun_preferred_on_test": self.share_on_test,
+        }
 
 
 @dataclass(frozen=True)
@@ -55,25 +74,17 @@ class Story:
     folder: Path
     scores: Scores
     pronouns: float
-    head: Head
-    head_share: float
+    heads: Mapping[str, ChosenHead]
     examples: list[tuple[str, str]]
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
         """The contents of scores.json."""
-        head = {
-            "layer": self.head.layer + 1,
-            "head": self.head.head + 1,
-            "chosen_on": "the validation pairs",
-            "share_right_when_chosen": self.head.share,
-            "share_right_on_test": self.head_share,
-        }
         return {
             "bleu": self.scores.bleu.score,
             "pronoun_accuracy": 100.0 * self.pronouns,
             "seconds": round(self.seconds, 1),
-            "head": head,
+            "heads": {word: chosen.to_dict() for word, chosen in self.heads.items()},
             "scores": self.scores.to_dict(),
             "examples": dict(self.examples),
         }
@@ -90,14 +101,11 @@ def demo(folder: Path, watcher: Watcher, overwrite: bool) -> Story:
     english = [*CLASSIC, *(one.english for one in twins(test))]
     found = measure(model, [one.english for one in test], [one.german for one in test], model.decoding)
     watcher.stage("looking inside")
-    puzzles = {name: look_at_puzzles(model.module, model.source_tokenizer, pairs[name]) for name in ("valid", "test")}
-    head = best_head(puzzles["valid"])
     story = Story(
         folder,
         found.scores,
         pronoun_accuracy(test, found.translations),
-        head,
-        share_right(puzzles["test"], head.layer, head.head),
+        {word: _choose_head(model, pairs, word) for word in LOOKING},
         list(zip(english, model.translate(english), strict=True)),
         time.monotonic() - began,
     )
@@ -120,6 +128,14 @@ def _train(folder: Path, watcher: Watcher, overwrite: bool) -> Path:
     return run
 
 
+def _choose_head(model: Model, pairs: Mapping[str, Sequence[Pair]], word: str) -> ChosenHead:
+    valid, test = (
+        look_at_puzzles(model.module, model.source_tokenizer, pairs[name], word) for name in ("valid", "test")
+    )
+    head = best_head(valid)
+    return ChosenHead(head, share_right(test, head.layer, head.head))
+
+
 def twins(pairs: Sequence[Pair]) -> tuple[Pair, Pair]:
     """The shortest two puzzles about the same animal and place, in one of which "it" is the animal."""
     animals, places = (
@@ -137,7 +153,8 @@ def _draw(folder: Path, model: Model, story: Story, puzzles: Sequence[Pair]) -> 
     save(positional_encoding(table, "Positional encoding (section 3.5)"), folder / "positions.png")
     english, german = story.examples[0]
     save(_alignment(model, english, german), folder / "alignment.png")
-    save(_pointing(model, story, puzzles), folder / "it.png")
+    for word, name in LOOKING.items():
+        save(_pointing(model, story.heads[word], puzzles, word, name), folder / f"{word}.png")
 
 
 def _alignment(model: Model, english: str, german: str) -> Any:
@@ -147,14 +164,9 @@ def _alignment(model: Model, english: str, german: str) -> Any:
     return alignment(matrix.numpy(), *pieces, "Which English word each German word looked at", words=True)
 
 
-def _pointing(model: Model, story: Story, puzzles: Sequence[Pair]) -> Any:
-    layer, head = story.head.layer, story.head.head
-    title = (
-        f"Where “it” looks: encoder layer {layer + 1}, head {head + 1}, the best on the validation pairs; "
-        f"right noun preferred in {100 * story.head_share:.0f} % of test puzzles"
-    )
-    shown = look_at_puzzles(model.module, model.source_tokenizer, puzzles)
-    rows = [(one.pieces, one.it, one.weights[layer, head].numpy()) for one in shown]
+def _pointing(model: Model, chosen: ChosenHead, puzzles: Sequence[Pair], word: str, name: str) -> Any:
+    layer, head = chosen.head.layer, chosen.head.head
+    title = f"Where {name} looks: layer {layer + 1}, head {head + 1}"
+    shown = look_at_puzzles(model.module, model.source_tokenizer, puzzles, word)
+    rows = [(one.pieces, one.looking, one.weights[layer, head].numpy()) for one in shown]
     return pointing(rows, title, words=True)
-
-

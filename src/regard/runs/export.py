@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from regard import families
 from regard.errors import ExportError, RunError, SettingError
@@ -16,7 +15,10 @@ PUBLIC_FILES = (CONFIG, WEIGHTS, TOKENIZER, "tokenizer_config.json", "generation
 
 
 def export(run: Path, folder: Path, to: str) -> None:
-    """Write the run into ``folder`` in another format. Raises SettingError, RunError or ExportError, writing nothing."""
+    """Write the run into ``folder`` in another format.
+
+    Raises SettingError, RunError or ExportError; nothing is written then.
+    """
     if to not in FORMATS:
         raise SettingError.because("--to", repr(to), "one of " + ", ".join(FORMATS), "use one of these")
     if folder.exists():
@@ -37,13 +39,12 @@ def _huggingface(run: Path, folder: Path) -> None:
 
 
 def _ctranslate2(run: Path, folder: Path) -> None:
-    converter: Any
     try:
-        from ctranslate2.converters import TransformersConverter as converter
+        from ctranslate2.converters import TransformersConverter
     except ImportError as error:
         action = "pip install 'regard[export]'"
         raise ExportError.because("--to", "ctranslate2", "ctranslate2 and transformers installed", action) from error
-    converter(str(run)).convert(str(folder))
+    TransformersConverter(str(run)).convert(str(folder))
 
 
 FORMATS: Mapping[str, Callable[[Path, Path], None]] = MappingProxyType(

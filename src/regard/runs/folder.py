@@ -1,7 +1,7 @@
 """What a run looks like on disk: a model folder that other libraries open, plus the story of its training.
 
-    config.json  model.safetensors  tokenizer.json  tokenizer_config.json  generation_config.json
-    recipe.toml  metrics.jsonl  report.html  README.md  checkpoints/step-N/  data/
+config.json  model.safetensors  tokenizer.json  tokenizer_config.json  generation_config.json
+recipe.toml  metrics.jsonl  report.html  README.md  checkpoints/step-N/  data/
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from regard import families
-from regard.config import read_toml
+from regard.config import read_toml, to_table
 from regard.data.tokenizer import Tokenizer
 from regard.decoding.settings import DecodingSettings
 from regard.decoding.translator import Progress, Translation, Translator
@@ -25,7 +25,7 @@ from regard.models.state import put_weights
 from regard.runs.journal import read_journal
 from regard.runs.recipe import Recipe, recipe_from
 from regard.storage import write_file
-from regard.training.checkpoint import read_tensors
+from regard.training.checkpoint import checkpoints_in, read_tensors
 
 CONFIG, WEIGHTS, RECIPE = "config.json", "model.safetensors", "recipe.toml"
 METRICS, REPORT, CARD = "metrics.jsonl", "report.html", "README.md"
@@ -67,7 +67,9 @@ class Model:
         try:
             return replace(self.decoding, **changes)
         except TypeError as error:
-            raise SettingError.because("decoding", error, "settings of decoding", "see regard translate --help") from error
+            raise SettingError.because(
+                "decoding", error, "settings of decoding", "see regard translate --help"
+            ) from error
 
     def translations(
         self, texts: Sequence[str], settings: DecodingSettings | None = None, progress: Progress | None = None
@@ -89,10 +91,13 @@ def load(folder: str | Path) -> Model:
         config, vocabulary = family.read_public_config(table)
     except (KeyError, TypeError) as error:
         action = "use the config.json that was saved with the weights"
-        raise CheckpointError.because(folder / CONFIG, f"no usable {error}", "a complete configuration", action) from error
+        raise CheckpointError.because(
+            folder / CONFIG, f"no usable {error}", "a complete configuration", action
+        ) from error
     source, target = read_tokenizers(folder)
     if (source.size, target.size) != (vocabulary.source, vocabulary.target):
-        got = f"tokenizers of {source.size} and {target.size} ids with a model of {vocabulary.source} and {vocabulary.target}"
+        sizes = f"{source.size} and {target.size}"
+        got = f"tokenizers of {sizes} ids with a model of {vocabulary.source} and {vocabulary.target}"
         raise CheckpointError.because(folder, got, "equal numbers", "use the files that were saved together")
     module = family.build(config, vocabulary)
     family.put_public_weights(module, config, read_tensors(folder / WEIGHTS))
@@ -168,3 +173,23 @@ def _generation(recipe: Recipe, module: Any) -> dict[str, Any]:
         "num_beams": recipe.decode.beam,
         "pad_token_id": module.pad,
     }
+
+
+def describe_run(folder: Path) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """What a run holds, for JSON and as rows of a table. Raises as ``load``."""
+    model = load(folder)
+    table = {
+        "family": model.family,
+        "public_architecture": read_json(folder / CONFIG)["model_type"],
+        "parameters": model.parameters,
+        **to_table(model.config),
+        "source_vocabulary": model.source_tokenizer.size,
+        "target_vocabulary": model.target_tokenizer.size,
+        "checkpoints": [path.name for path in checkpoints_in(folder / CHECKPOINTS)],
+        "training_seconds": training_seconds(folder),
+    }
+    shown = {**table, "checkpoints": ", ".join(table["checkpoints"])}
+    return table, [
+        (name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
+        for name, value in shown.items()
+    ]

@@ -25,7 +25,7 @@ class Journal:
         if path.exists():
             with path.open("r+b") as file:
                 file.truncate(keep)
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("a", buffering=1, encoding="utf-8")  # whoever follows the file sees each line
 
     def __enter__(self) -> Journal:
         return self

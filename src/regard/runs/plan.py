@@ -15,25 +15,25 @@ from regard.training.loop import Trainer
 from regard.training.schedule import paper_peak
 from regard.training.settings import TrainSettings
 
-SMALL_CORPUS, LARGE_CORPUS = 10_000, 1_000_000  # pairs
+LARGE_CORPUS = 1_000_000  # pairs
 LEAST_STEPS, EPOCHS = 1000, 20  # without steps, epochs or a budget
 PAUSES = 12  # validations and checkpoints of a run
 RESERVE = 0.15  # of a budget: validations, checkpoints, the final scores, and other people on the machine
 CALIBRATION_STEPS = 10
-HIGHEST_RATE = 2e-3  # equation 3 with a short warm-up would go higher than post-norm bears (LOG.md)
+HIGHEST_RATE = {"post": 1e-3, "pre": 2e-3}  # equation 3 with a short warm-up goes higher than training bears (LOG.md)
 
 
 def choose_size(pairs: int) -> str:
     """A model size for so many training pairs on this machine."""
-    if pairs < SMALL_CORPUS:
-        return "tiny"
-    return "base" if pairs >= LARGE_CORPUS and torch.cuda.is_available() else "tutorial"
+    return "base" if pairs >= LARGE_CORPUS and torch.cuda.is_available() else "small"
 
 
 def parse_budget(text: str) -> float:
     """Seconds in ``90s``, ``20m``, ``1h30m`` or a plain number of seconds. Raises SettingError."""
     match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
-    seconds = sum(int(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
+    seconds = (
+        sum(int(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
+    )
     if seconds == 0:
         raise SettingError.because("budget", repr(text), "a time such as 90s, 20m or 1h30m", "write it so")
     return float(seconds)
@@ -46,7 +46,7 @@ def settle(recipe: Recipe, steps: int) -> Recipe:
     rate = train.learning_rate
     if rate is None:
         rate = paper_peak(recipe.model.d_model, warmup)
-        rate = rate if train.schedule == "paper" else min(rate, HIGHEST_RATE)
+        rate = rate if train.schedule == "paper" else min(rate, HIGHEST_RATE[recipe.model.norm])
     save = train.save_every or max(1, steps // PAUSES)
     return with_train(
         recipe,

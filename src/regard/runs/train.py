@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import torch
 
 from regard import families
+from regard.config import merge, to_table
 from regard.data.batching import collate, plan_batches
-from regard.errors import RunError
+from regard.errors import RunError, SettingError
 from regard.models.vocabulary import Vocabulary
 from regard.runs.finish import Finished, finish
 from regard.runs.folder import CHECKPOINTS, METRICS, RECIPE, WEIGHTS, read_recipe
@@ -23,9 +24,16 @@ from regard.runs.prepare import Prepared, is_prepared, open_prepared, prepare, r
 from regard.runs.recipe import Recipe, recipe_from
 from regard.runs.stopping import StopRequest
 from regard.runs.validate import Validator
-from regard.storage import write_file
+from regard.storage import appearing, write_file
 from regard.tasks.translation import Translation
-from regard.training.checkpoint import checkpoints_in, restore_checkpoint, save_checkpoint, whole_checkpoints
+from regard.training.checkpoint import (
+    checkpoints_in,
+    restore_checkpoint,
+    save_checkpoint,
+    set_aside,
+    step_of,
+    whole_checkpoints,
+)
 from regard.training.loop import Feed, Step, Trainer
 from regard.training.schedule import Schedule
 
@@ -77,19 +85,18 @@ def train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: b
     """
     began = time.monotonic()
     if resume and (folder / RECIPE).exists():
-        return _continue(folder, watcher, began)
+        return _continue(folder, table, watcher, began)
     _refuse_occupied(folder, overwrite)
     watcher.stage("reading")
-    corpus = read_corpus(recipe_from(table, size="tutorial"))
+    corpus = read_corpus(recipe_from(table, size="small"))
     recipe = recipe_from(table, choose_size(corpus.cleaning["kept"]))
     if recipe.train.budget:
         parse_budget(recipe.train.budget)
-    if folder.exists():
-        shutil.rmtree(folder)
     watcher.stage("preparing")
-    prepared = prepare(corpus, folder)
-    run = _Run(recipe, prepared, folder, watcher, began)
-    run.settle()
+    with appearing(folder) as partial:
+        run = _Run(recipe, prepare(corpus, partial), partial, watcher, began)
+        run.settle()
+    run.folder = folder
     return run.go(Standing())
 
 
@@ -108,13 +115,30 @@ def _refuse_occupied(folder: Path, overwrite: bool) -> None:
         raise RunError.because("--overwrite", got, "a run", "choose another folder")
 
 
-def _continue(folder: Path, watcher: Watcher, began: float) -> Outcome:
+def _continue(folder: Path, table: Mapping[str, Any], watcher: Watcher, began: float) -> Outcome:
     recipe = read_recipe(folder)
+    _refuse_changes(recipe, table)
     if (folder / WEIGHTS).exists():
         watcher.note(f"{folder} is finished: {recipe.train.steps} steps. Nothing to do.")
         return Outcome(folder, int(recipe.train.steps or 0), None)
     run = _Run(recipe, open_prepared(folder), folder, watcher, began)
     return run.go(run.restore())
+
+
+def _refuse_changes(recipe: Recipe, table: Mapping[str, Any]) -> None:
+    """A run that goes on is the same run: whatever is given again must be as it was."""
+    kept = to_table(recipe)
+    given = to_table(recipe_from(merge(kept, table), size="small"))
+    changed = [
+        f"{section}.{key}={value}"
+        for section in table
+        if isinstance(given[section], Mapping)
+        for key, value in given[section].items()
+        if kept[section].get(key) != value
+    ]
+    if changed:
+        action = "leave them out, or begin another run"
+        raise SettingError.because("--resume", ", ".join(changed), "the settings that the run began with", action)
 
 
 class _Run:
@@ -163,7 +187,10 @@ class _Run:
         """Go back to the newest whole checkpoint, or to the beginning where there is none."""
         for checkpoint, problem in whole_checkpoints(self.folder / CHECKPOINTS):
             if problem:
-                self.watcher.note(f"{checkpoint} is damaged ({problem}); going back to the one before")
+                aside = set_aside(checkpoint)
+                self.watcher.note(
+                    f"{checkpoint} is damaged ({problem}): kept as {aside.name}, going back to the one before"
+                )
                 continue
             standing = Standing(**restore_checkpoint(checkpoint, self.trainer))
             self.watcher.note(f"resuming after step {self.trainer.step}")
@@ -179,13 +206,13 @@ class _Run:
         journal = Journal(self.folder / METRICS, standing.metrics_bytes, self.folder if settings.tensorboard else None)
         self.watcher.begin(steps, trainer.step)
         with StopRequest() as stop, journal:
-            for step in trainer.steps(steps):
+            for step in () if self._is_enough(standing) else trainer.steps(steps):
                 last = step.number == steps
                 journal.step(step, time.monotonic() - self.began, every=settings.log_every)
                 self.watcher.step(step, journal.memory)
                 if step.number % int(settings.validate_every or 1) == 0 or last:
                     self._validate(standing, journal)
-                early = settings.patience is not None and standing.without_improvement >= settings.patience
+                early = self._is_enough(standing)
                 if step.number % int(settings.save_every or 1) == 0 or last or early or stop.requested:
                     self._save(standing, journal)
                 if early:
@@ -197,6 +224,10 @@ class _Run:
         seconds = time.monotonic() - self.began
         done = finish(self.folder, self.recipe, self.prepared, self.validator, standing.best_steps, seconds)
         return Outcome(self.folder, trainer.step, done)
+
+    def _is_enough(self, standing: Standing) -> bool:
+        patience = self.recipe.train.patience
+        return patience is not None and standing.without_improvement >= patience
 
     def _validate(self, standing: Standing, journal: Journal) -> None:
         record = self.validator.record(self.trainer.kept_weights())
@@ -219,12 +250,13 @@ class _Run:
         """Keep the newest checkpoints, and those that the mean of the best will want."""
         settings = self.recipe.train
         saved = checkpoints_in(self.folder / CHECKPOINTS)
-        newest = saved[-max(settings.keep_last, settings.average_count) :]
-        wanted = {path.name for path in newest}
+        # A stop on request saves between the pauses: that one goes, or the mean of the last would depend on it.
+        planned = [path for path in saved if step_of(path) % int(settings.save_every or 1) == 0 or path == saved[-1]]
+        wanted = {path.name for path in planned[-max(settings.keep_last, settings.average_count) :]}
         if settings.average == "best":
-            names = [f"step-{step}" for _, step in standing.best_steps]
-            wanted |= set([name for name in names if name in {path.name for path in saved}][: settings.average_count])
+            names = {path.name for path in planned}
+            best = [name for _, step in standing.best_steps if (name := f"step-{step}") in names]
+            wanted |= set(best[: settings.average_count])
         for path in saved:
             if path.name not in wanted:
                 shutil.rmtree(path)
-

@@ -33,7 +33,7 @@ def label_smoothed_cross_entropy(
     and loss are computed together, ``ROWS`` tokens at a time, and the gradient in the same pass, so that the
     logits of a chunk are dropped before those of the next are made.
     """
-    smoothed, plain = _FusedLoss.apply(hidden, weight, bias, targets, smoothing, never)  # type: ignore[no-untyped-call]
+    smoothed, plain = _FusedLoss.apply(hidden, weight, bias, targets, smoothing, never)
     return Losses(smoothed, plain)
 
 
@@ -93,7 +93,7 @@ def _log_softmax(logits: Tensor, never: int | None) -> tuple[Tensor, Tensor]:
 
 
 def _logit_gradient(log_probabilities: Tensor, answers: Tensor, smoothing: float, never: int | None) -> Tensor:
-    """softmax − q, written over the log-probabilities."""
+    """The softmax minus q, written over the log-probabilities."""
     count = log_probabilities.shape[1] - (never is not None)
     gradient = log_probabilities.exp_().sub_(smoothing / count)
     gradient[torch.arange(len(answers), device=answers.device), answers] -= 1.0 - smoothing

@@ -21,7 +21,8 @@ class SequenceModel(Protocol):
     pad: int
     start: int
 
-    def __call__(self, source: Tensor, target_in: Tensor) -> Tensor: ...
+    def __call__(self, source: Tensor, target_in: Tensor) -> Tensor:
+        """The states [B T D] for a known target."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -19,7 +20,7 @@ from regard.storage import damage, whole_folder
 from regard.training.loop import Place, Trainer
 
 TENSORS, STATE = "trainer.safetensors", "state.json"
-_NAME = re.compile(r"step-(\d+)$")
+_NAME = re.compile(r"step-(\d+)")
 
 
 def save_checkpoint(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) -> Path:
@@ -37,17 +38,25 @@ def save_checkpoint(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) ->
 
 def restore_checkpoint(checkpoint: Path, trainer: Trainer) -> dict[str, Any]:
     """Put ``trainer`` where it was; returns the facts. Raises CheckpointError where the folder is damaged."""
-    problem = damage(checkpoint)
-    if problem:
-        action = "delete it and resume from the one before"
-        raise CheckpointError.because(checkpoint, problem, "a whole checkpoint", action)
+    _refuse_damaged(checkpoint)
     state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
     trainer.restore(read_tensors(checkpoint / TENSORS), int(state["step"]), Place(**state["place"]))
     return dict(state["facts"])
 
 
+def _refuse_damaged(checkpoint: Path) -> None:
+    problem = damage(checkpoint)
+    if problem:
+        action = "delete it and resume from the one before"
+        raise CheckpointError.because(checkpoint, problem, "a whole checkpoint", action)
+
+
 def kept_weights(checkpoint: Path) -> dict[str, Tensor]:
-    """The weights of a checkpoint that are worth looking at: the running average where there is one."""
+    """The weights of a checkpoint that are worth looking at: the running average where there is one.
+
+    Raises CheckpointError where the folder is damaged.
+    """
+    _refuse_damaged(checkpoint)
     tensors = read_tensors(checkpoint / TENSORS)
     part = "average/" if any(name.startswith("average/") for name in tensors) else "weights/"
     return {name.removeprefix(part): tensor for name, tensor in tensors.items() if name.startswith(part)}
@@ -62,9 +71,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError.because(path, error, "a whole safetensors file", action) from error
 
 
+def set_aside(checkpoint: Path) -> Path:
+    """Rename a damaged checkpoint, so that it is kept and nothing takes it for a checkpoint any more."""
+    names = (checkpoint.with_name(f"{checkpoint.name}.damaged{count or ''}") for count in itertools.count())
+    return checkpoint.rename(next(name for name in names if not name.exists()))
+
+
 def step_of(checkpoint: Path) -> int:
     """N of ``step-N``."""
-    match = _NAME.search(checkpoint.name)
+    match = _NAME.fullmatch(checkpoint.name)
     return int(match[1]) if match else -1
 
 
@@ -72,7 +87,7 @@ def checkpoints_in(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted((path for path in folder.iterdir() if _NAME.match(path.name)), key=step_of)
+    return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=step_of)
 
 
 def whole_checkpoints(folder: Path) -> Iterator[tuple[Path, str | None]]:

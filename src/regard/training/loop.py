@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from regard.data.batching import Batch
-from regard.errors import TrainingError
+from regard.errors import CheckpointError, TrainingError
+from regard.models.state import mismatches
 from regard.tasks.loss import Losses
 from regard.training.averaging import RunningAverage
 from regard.training.optimizer import make_optimizer, optimizer_tensors, put_optimizer_tensors
@@ -30,7 +31,8 @@ from regard.training.settings import TrainSettings
 class Task(Protocol):
     """What the loop needs of a task."""
 
-    def losses(self, model: Any, batch: Batch) -> Losses: ...
+    def losses(self, model: Any, batch: Batch) -> Losses:
+        """What the model loses on a batch, summed over its target tokens."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,7 @@ class Place:
 class Trainer:
     """A model under training. Iterate over ``steps(until)``; ``state`` and ``restore`` make it stop and go on."""
 
-    def __init__(
-        self, model: nn.Module, task: Task, feed: Feed, schedule: Schedule, settings: TrainSettings
-    ) -> None:
+    def __init__(self, model: nn.Module, task: Task, feed: Feed, schedule: Schedule, settings: TrainSettings) -> None:
         self.model, self.task, self.feed = model, task, feed
         self.schedule, self.settings = schedule, settings
         self.weights = MasterWeights(model, choose_dtype(settings.precision))
@@ -107,7 +107,7 @@ class Trainer:
         smoothed = plain = 0.0
         for batch in batches:
             losses = self.task.losses(self.model, batch)
-            (losses.smoothed / tokens).backward()  # type: ignore[no-untyped-call]
+            (losses.smoothed / tokens).backward()
             self.weights.collect_gradients()
             smoothed, plain = smoothed + losses.smoothed.item(), plain + losses.plain.item()
         norm = self._clip()
@@ -152,14 +152,18 @@ class Trainer:
         for key, value in tensors.items():
             part, _, name = key.partition("/")
             parts[part][name] = value
-        with torch.no_grad():
-            for name, weight in self.weights.parameters.items():
-                weight.copy_(parts["weights"][name])
-            if self.average is not None:
-                for name, weight in self.average.weights.items():
-                    weight.copy_(parts["average"][name])
-        self.weights.publish()
+        own = {"weights": self.weights.tensors(), "average": self.average.weights if self.average else {}}
+        problems = [f"{part}/{line}" for part in own for line in mismatches(own[part], parts[part])]
+        if problems:
+            action = "resume with the checkpoint's own recipe"
+            raise CheckpointError.because(
+                "checkpoint", "; ".join(sorted(problems)[:20]), "this model's weights", action
+            )
         put_optimizer_tensors(self.optimizer, list(self.weights.parameters), parts["optimizer"])
+        for part, weights in own.items():
+            for name, weight in weights.items():
+                weight.copy_(parts[part][name])
+        self.weights.publish()
         self.step, self.place = step, place
 
 

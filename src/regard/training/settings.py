@@ -11,9 +11,11 @@ from regard.training.schedule import SCHEDULES
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """The defaults are the paper's (section 5) where the paper says, at a size for sentences on a small machine."""
+    """The defaults are the paper's (section 5), except where a run of minutes on a small machine wants another."""
 
-    steps: int | None = setting(None, help="updates of the weights; if not given, epochs or the budget decide", minimum=1)
+    steps: int | None = setting(
+        None, help="updates of the weights; if not given, epochs or the budget decide", minimum=1
+    )
     epochs: int | None = setting(None, help="passes over the data, instead of steps", minimum=1)
     budget: str | None = setting(None, help="time for everything, such as 20m or 1h30m, instead of steps")
     batch_tokens: int = setting(4096, help="padded tokens a batch, of the longer side", minimum=1)
@@ -24,9 +26,17 @@ class TrainSettings:
     epsilon: float = setting(1e-9, help="Adam's ε", minimum=0.0)
     weight_decay: float = setting(0.0, help="pull of the weights towards zero", minimum=0.0)
     clip: float = setting(1.0, help="largest norm of the gradient; 0 is no limit (the paper)", minimum=0.0)
-    schedule: str = setting("paper", help="of the learning rate", choices=tuple(SCHEDULES))
-    learning_rate: float | None = setting(None, help="peak; the paper schedule has its own if not given", minimum=0.0)
-    warmup: int | None = setting(None, help="steps of linear rise; if not given, a tenth of all, at most 4000", minimum=1)
+    schedule: str = setting(
+        "cosine", help="of the learning rate: paper is equation 3; cosine and linear end at 0", choices=tuple(SCHEDULES)
+    )
+    learning_rate: float | None = setting(
+        None,
+        help="peak; if not given, that of equation 3, but at most 0.001 (pre-norm 0.002) in other schedules",
+        minimum=0.0,
+    )
+    warmup: int | None = setting(
+        None, help="steps of linear rise; if not given, a tenth of all, at most 4000", minimum=1
+    )
     label_smoothing: float = setting(0.1, help="ε_ls of section 5.4", minimum=0.0, below=1.0)
     precision: str = setting("auto", help="of the products", choices=("auto", "float32", "bfloat16"))
     seed: int = setting(1, help="of weights, order and dropout", minimum=0)

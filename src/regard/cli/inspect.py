@@ -1,0 +1,52 @@
+"""``regard inspect``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from regard.errors import SettingError
+
+
+def inspect(
+    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="The folder of a run.")] = None,
+    source: Annotated[Path | None, typer.Option(metavar="FILE", help="Or a corpus: text to translate from,")] = None,
+    target: Annotated[Path | None, typer.Option(metavar="FILE", help="and its translation.")] = None,
+    test_source: Annotated[Path | None, typer.Option(metavar="FILE", help="A test set that must not be in it,")] = None,
+    test_target: Annotated[Path | None, typer.Option(metavar="FILE", help="and its translation.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """What is in a run or a corpus, and what is wrong with it.
+
+    Examples:
+        regard inspect runs/de-en
+
+        regard inspect --source train.de --target train.en --test-source test.de --test-target test.en
+    """
+    if (run is None) == (source is None):
+        raise SettingError.because("inspect", "neither" if run is None else "both", "a run or a corpus", "name one")
+    for name, first, second in (("--source", source, target), ("--test-source", test_source, test_target)):
+        if (first is None) != (second is None):
+            raise SettingError.because(name, "one file of two", "a source and a target", "name both")
+    if run is not None:
+        from regard.runs.folder import describe_run
+
+        table, rows, title = *describe_run(run), str(run)
+    else:
+        table, rows, title = *_corpus(source, target, (test_source, test_target)), f"{source} and {target}"
+    if as_json:
+        print(json.dumps(table, ensure_ascii=False))
+    else:
+        from regard.cli.console import print_table
+
+        print_table(title, ("", *[""] * (len(rows[0]) - 1)), rows)
+
+
+def _corpus(source: Any, target: Any, test: tuple[Any, Any]) -> tuple[dict[str, Any], list[Any]]:
+    from regard.data.inspection import inspect_pairs
+
+    report = inspect_pairs(source, target, test if test[0] else None)
+    return report.to_dict(), report.rows()

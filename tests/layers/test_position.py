@@ -1,0 +1,113 @@
+"""Positions: the sinusoids by the paper's formula and by their laws, the learned ones, and none."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from regard.errors import SettingError
+from regard.layers.position import LearnedPositions, NoPositions, SinusoidalPositions, sinusoids
+
+ROUNDED = 6e-8  # the table is float32
+
+
+@pytest.mark.parametrize("d_model", [2, 8, 512])
+def test_every_value_is_the_paper_s_formula(d_model):
+    table = sinusoids(60, d_model).tolist()
+    for p, row in enumerate(table):
+        for i in range(d_model // 2):
+            angle = p / 10000 ** (2 * i / d_model)
+            assert row[2 * i] == pytest.approx(math.sin(angle), abs=ROUNDED)
+            assert row[2 * i + 1] == pytest.approx(math.cos(angle), abs=ROUNDED)
+
+
+def test_the_first_two_positions_by_hand():
+    """d_model 4: frequencies 1 and 1/100."""
+    expected = [[0.0, 1.0, 0.0, 1.0], [0.8414709848, 0.5403023059, 0.0099998333, 0.9999500004]]
+    torch.testing.assert_close(sinusoids(2, 4), torch.tensor(expected), rtol=0, atol=ROUNDED)
+
+
+def test_every_value_lies_between_minus_one_and_one():
+    assert sinusoids(3000, 64).abs().max() <= 1.0
+
+
+@pytest.mark.parametrize("shift", [1, 7, 100])
+def test_the_encoding_at_p_plus_k_is_a_rotation_of_that_at_p_by_k_alone(shift):
+    d_model = 16
+    table = sinusoids(400, d_model).double()
+    rotation = torch.zeros(d_model, d_model, dtype=torch.float64)
+    for i in range(d_model // 2):
+        angle = shift / 10000 ** (2 * i / d_model)
+        block = [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+        rotation[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = torch.tensor(block)
+    torch.testing.assert_close(table[:-shift] @ rotation, table[shift:], rtol=0, atol=3e-7)
+
+
+def test_no_two_positions_are_alike():
+    table = sinusoids(1000, 32)
+    apart = torch.cdist(table, table) + torch.eye(1000) * 9
+    assert apart.min() > 0.1
+
+
+def test_the_halves_layout_is_a_permutation_of_the_columns():
+    table = sinusoids(50, 10)
+    order = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9]  # the sines, then the cosines
+    assert torch.equal(sinusoids(50, 10, "halves"), table[:, order])
+
+
+def test_sinusoids_want_an_even_width():
+    expected = r"d_model: got 7; expected an even number with sinusoids; use 8\."
+    with pytest.raises(SettingError, match=expected):
+        sinusoids(3, 7)
+
+
+@pytest.mark.parametrize("layout", ["interleaved", "halves"])
+def test_the_encodings_are_added(layout):
+    x = torch.randn(2, 5, 8)
+    assert torch.equal(SinusoidalPositions(8, layout)(x), x + sinusoids(5, 8, layout))
+
+
+def test_a_later_part_of_a_sentence_gets_its_own_positions():
+    positions, x = SinusoidalPositions(8), torch.randn(2, 5, 8)
+    parts = [positions(x[:, :2]), positions(x[:, 2:3], first=2), positions(x[:, 3:], first=3)]
+    assert torch.equal(torch.cat(parts, dim=1), positions(x))
+
+
+def test_the_table_grows_with_the_sentence():
+    positions = SinusoidalPositions(8, expected=4)
+    assert torch.equal(positions(torch.zeros(1, 1001, 8))[0], sinusoids(1001, 8, "halves"))
+    assert torch.equal(positions(torch.zeros(1, 1, 8), first=5000)[0, 0], sinusoids(5001, 8, "halves")[5000])
+    assert torch.equal(positions(torch.zeros(1, 3, 8))[0], sinusoids(3, 8, "halves"))
+
+
+def test_a_table_that_grows_keeps_its_type_of_number():
+    positions = SinusoidalPositions(8, expected=2).double()
+    assert positions(torch.zeros(1, 9, 8, dtype=torch.float64)).dtype == torch.float64
+    assert positions(torch.zeros(1, 9, 8, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_a_table_of_sinusoids_is_no_weight():
+    assert dict(SinusoidalPositions(8).state_dict()) == {}
+    assert list(SinusoidalPositions(8).parameters()) == []
+
+
+def test_learned_positions_are_rows_that_are_added():
+    positions, x = LearnedPositions(6, 8), torch.randn(2, 3, 8)
+    assert torch.equal(positions(x), x + positions.weight[:3])
+    assert torch.equal(positions(x, first=3), x + positions.weight[3:])
+
+
+def test_beyond_the_last_learned_position_there_is_an_error():
+    positions = LearnedPositions(4, 8)
+    expected = r"positions: got 5; expected at most 4, the learned ones; shorten or split the text\."
+    with pytest.raises(SettingError, match=expected):
+        positions(torch.zeros(1, 5, 8))
+    with pytest.raises(SettingError, match=expected):
+        positions(torch.zeros(1, 1, 8), first=4)
+
+
+def test_without_positions_nothing_is_added():
+    x = torch.randn(1, 2, 3)
+    assert NoPositions()(x, first=7) is x

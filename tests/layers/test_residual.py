@@ -1,0 +1,45 @@
+"""Where the norm and the dropout stand around a sub-layer."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from regard.layers.norm import LayerNorm
+from regard.layers.residual import PostNorm, PreNorm
+
+X = torch.tensor([[[1.0, 3.0]]])
+
+
+class Halve(nn.Module):
+    """A norm simple enough to follow by hand."""
+
+    def forward(self, x):
+        return x / 2
+
+
+def test_after_the_sum_as_in_the_paper():
+    """x + 10·x = (11, 33); its half is (5.5, 16.5)."""
+    assert PostNorm(Halve(), 0.0)(X, lambda x: 10 * x).tolist() == [[[5.5, 16.5]]]
+
+
+def test_before_the_sub_layer():
+    """x + 10·(x/2) = (6, 18)."""
+    assert PreNorm(Halve(), 0.0)(X, lambda x: 10 * x).tolist() == [[[6.0, 18.0]]]
+
+
+def test_what_comes_out_of_post_norm_is_normed_and_what_comes_out_of_pre_norm_is_not():
+    x = 3 + 5 * torch.randn(2, 4, 16)
+    post = PostNorm(LayerNorm(16), 0.0)(x, torch.sin)
+    torch.testing.assert_close(post.mean(-1), torch.zeros(2, 4), rtol=0, atol=1e-5)
+    pre = PreNorm(LayerNorm(16), 0.0)(x, torch.zeros_like)
+    assert torch.equal(pre, x)
+
+
+@pytest.mark.parametrize("kind", [PostNorm, PreNorm])
+def test_dropout_falls_on_the_sub_layer_s_output_alone(kind):
+    layer = kind(nn.Identity(), 0.5)
+    x = torch.full((1, 10, 100), 7.0)
+    assert set(layer(x, torch.ones_like).unique().tolist()) == {7.0, 9.0}
+    assert set(layer.eval()(x, torch.ones_like).unique().tolist()) == {8.0}
