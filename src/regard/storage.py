@@ -70,12 +70,16 @@ def _make_anew(folder: Path) -> None:
 
 
 def _take_place(folder: Path, partial: Path, old: Path) -> None:
+    for path in (*partial.rglob("*"), partial):
+        _flush(path)
     shutil.rmtree(old, ignore_errors=True)
     try:
         if folder.exists():
             folder.rename(old)
         partial.rename(folder)
     except OSError as error:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
         raise RunError.because(folder, error.strerror, "a folder that can be renamed", "name one inside it") from error
     _flush(folder.parent)
     shutil.rmtree(old, ignore_errors=True)

@@ -72,3 +72,11 @@ def test_empty_lines_are_no_evidence() -> None:
     assert find_runs(facts(varied), facts(varied)) == []
     one_sided = [line if number % 3 else "" for number, line in enumerate(varied)]
     assert find_runs(facts(varied), facts(one_sided)) == []
+
+
+def test_freely_translated_lines_are_still_in_step() -> None:
+    draw = np.random.default_rng(5)
+    lengths = draw.integers(10, 120, size=3000)
+    source = facts(["x" * length for length in lengths])
+    target = facts(["y" * int(length) for length in lengths * np.exp(draw.normal(0.2, 0.4, size=3000))])
+    assert find_runs(source, target) == []

@@ -28,10 +28,10 @@ LINES = [
 ]
 CONFIGS = {
     "marian": TOY,
-    "marian, unequal depths, gelu": replace(TOY, layers=1, decoder_layers=3, activation="gelu"),
+    "marian, unequal depths, gelu": replace(TOY, layers=3, decoder_layers=1, activation="gelu"),
     "marian, silu": replace(TOY, activation="silu", heads=2),
     "pegasus": replace(TOY, norm="pre"),
-    "pegasus, unequal depths, tanh-gelu": replace(TOY, norm="pre", layers=3, decoder_layers=1, activation="gelu_tanh"),
+    "pegasus, unequal depths, tanh-gelu": replace(TOY, norm="pre", layers=1, decoder_layers=3, activation="gelu_tanh"),
 }
 
 
@@ -45,16 +45,17 @@ class Written:
     tokenizer: Tokenizer
 
 
-def perturb(model: EncoderDecoder, std: float = 0.2) -> None:
-    """Draw everything anew, norms and biases too. A last norm with gains of both signs keeps outputs from repeating."""
+def perturb(model: EncoderDecoder) -> None:
+    """Draw everything anew, norms and biases too, so that outputs differ, do not repeat one token, and end at times."""
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            noise = std * torch.randn_like(weight)
+            noise = 0.2 * torch.randn_like(weight)
             weight.copy_(1 + noise if "norm.weight" in name else noise)
-        model.encoder.embed.tokens.weight.mul_(1.5)[model.pad].zero_()
+        embedding = model.encoder.embed.tokens.weight.normal_()
+        embedding.div_(embedding.norm(dim=1, keepdim=True))[model.pad].zero_()
         last = model.decoder.final_norm or model.decoder.blocks[-1].around_feed_forward.norm
-        last.weight.normal_()
-        model.output.bias.normal_(std=std)
+        last.weight.normal_(std=2.0)
+        model.output.bias.normal_(std=0.2)
         model.output.bias[model.eos] = 2.0
         model.output.bias[model.pad] = 0.0
 

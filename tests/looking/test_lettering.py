@@ -64,6 +64,23 @@ def test_a_font_of_this_machine_is_found_for_the_letters_it_has(monkeypatch: pyt
     drawn(shown, tmp_path / "a.png")
 
 
+def test_a_face_that_will_not_be_drawn_does_not_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    bold_only = "\U0001d5d4"  # matplotlib's bold font has it, and the plain one, which is drawn, has not
+    bold = Path(font_manager.findfont(font_manager.FontProperties(family="DejaVu Sans", weight="bold")))
+    monkeypatch.setattr(module, "_installed", lambda: [bold])
+    shown = lettering([bold_only])
+    assert shown.texts == ["□"]
+    drawn(shown, tmp_path / "a.png")
+
+
+def test_dollars_are_dollars_in_any_style(tmp_path: Path):
+    shown = lettering(["$\\bad{", "$5$"])
+    figure = new_figure(2, 1)
+    for text in shown.texts:
+        figure.text(0.1, 0.5, text, **shown.style)
+    figure.savefig(tmp_path / "a.png")
+
+
 def test_a_font_installed_since_is_made_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     new = tmp_path / "New-Regular.ttf"
     new.write_bytes(STIX.with_name("STIXSizOneSymReg.ttf").read_bytes())

@@ -13,6 +13,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from regard.training.loop import Step
 
+WIDTH_IN_FILES = 160  # characters of a table that goes into a file or a pipe
 SMOOTHING = 0.95  # of the shown loss and speed, from one step to the next
 
 
@@ -23,12 +24,13 @@ def messages() -> Console:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on standard output; the first column to the left, the others as they come."""
-    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    table = Table(title=title, title_justify="left", show_header=any(columns), show_edge=False, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table, width=None if console.is_terminal else WIDTH_IN_FILES)
 
 
 def _bar(console: Console, *extra: TextColumn) -> Progress:

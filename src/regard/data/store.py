@@ -3,6 +3,7 @@
     FOLDER/source.ids  target.ids          the ids of all sentences one after the other, without </s>
     FOLDER/source.offsets  target.offsets  where each sentence begins, and the end (one more than there are pairs)
     FOLDER/meta.json                       counts, sizes and a fingerprint of the ids
+    FOLDER/manifest.json                   the sizes and digests of these files (see storage.py)
 
 Numbers are little-endian: ids of 2 bytes where the vocabulary fits and of 4 where not, offsets of 8.
 """
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable
 from functools import cached_property
 from itertools import islice
@@ -22,6 +22,7 @@ import numpy as np
 
 from regard.data.tokenizer import Tokenizer
 from regard.errors import DataError, RunError
+from regard.storage import whole_folder
 
 CHUNK = 10_000  # pairs in memory at a time
 FORMAT = 1
@@ -68,15 +69,8 @@ def write_store(
     """
     if folder.exists():
         raise RunError.because(folder, "an existing folder", "a new one", "delete it or choose another")
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed run left
-    partial.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as partial:
         _write(partial, folder, pairs, (source, target), max_tokens)
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return PairStore.open(folder)
 
 

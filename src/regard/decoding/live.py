@@ -78,11 +78,10 @@ class Live:
         return Candidates(length, sentences, columns // each, tokens, logs, totals, ended, survivors)
 
     def advance(self, candidates: Candidates) -> Live:
-        """The hypotheses that the surviving candidates are."""
+        """The hypotheses that the surviving candidates are; none of them has ended, since of 2k at most k do."""
         chosen = candidates.survivors
         tokens, logs = self.extend(candidates, chosen)
-        totals = candidates.totals.masked_fill(candidates.ended, -torch.inf).gather(1, chosen)
-        return Live(tokens, logs, totals, candidates.parents.gather(1, chosen))
+        return Live(tokens, logs, candidates.totals.gather(1, chosen), candidates.parents.gather(1, chosen))
 
     def extend(self, candidates: Candidates, chosen: BeamIds) -> tuple[Histories, HistoryLogs]:
         """Tokens and their log-probabilities of the chosen candidates: their parent's, and one more."""

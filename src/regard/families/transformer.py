@@ -21,7 +21,7 @@ from regard.layers.embedding import OutputLayer, TokenEmbedding
 from regard.layers.feedforward import ACTIVATIONS, FeedForward
 from regard.layers.multihead import MultiHeadAttention
 from regard.layers.norm import LayerNorm
-from regard.layers.position import LearnedPositions, NoPositions, SinusoidalPositions
+from regard.layers.position import LearnedPositions, NoPositions, SinusoidalPositions, sinusoids
 from regard.layers.residual import PostNorm, PreNorm
 from regard.models.block import DecoderBlock, EncoderBlock, Residual
 from regard.models.stack import Decoder, Embedder, Encoder
@@ -194,10 +194,11 @@ def public_config(config: Config, vocabulary: Vocabulary) -> dict[str, Any]:
             "model": {key: value for key, value in asdict(config).items() if value is not None},
             "vocabulary": asdict(vocabulary),
         }
+    pre = config.norm == "pre"
     return {
-        **_public_identity(config),
         **{theirs: getattr(config, ours) for ours, theirs in _PUBLIC_SETTINGS.items()},
         "activation_function": _PUBLIC_ACTIVATIONS[config.activation],
+        "architectures": ["PegasusForConditionalGeneration" if pre else "MarianMTModel"],
         "bad_words_ids": [[vocabulary.pad]],
         "decoder_attention_heads": config.heads,
         "decoder_ffn_dim": config.d_ff,
@@ -208,22 +209,15 @@ def public_config(config: Config, vocabulary: Vocabulary) -> dict[str, Any]:
         "eos_token_id": vocabulary.eos,
         "forced_eos_token_id": vocabulary.eos,
         "is_encoder_decoder": True,
+        "model_type": "pegasus" if pre else "marian",
+        "normalize_before": pre,
+        "normalize_embedding": False,
         "pad_token_id": vocabulary.pad,
         "scale_embedding": True,
         "share_encoder_decoder_embeddings": True,
         "static_position_embeddings": True,
         "tie_word_embeddings": True,
         "vocab_size": vocabulary.source,
-    }
-
-
-def _public_identity(config: Config) -> dict[str, Any]:
-    pre = config.norm == "pre"
-    return {
-        "architectures": ["PegasusForConditionalGeneration" if pre else "MarianMTModel"],
-        "model_type": "pegasus" if pre else "marian",
-        "normalize_before": pre,
-        "normalize_embedding": False,
     }
 
 
@@ -253,6 +247,7 @@ def _attention_names(ours: str, theirs: str) -> list[Pair]:
 def _block_names(stack: str) -> list[Pair]:
     ours, theirs = f"{stack}.blocks.{{i}}", f"model.{stack}.layers.{{i}}"
     pairs = [
+        (f"{stack}.embed.positions.table", f"model.{stack}.embed_positions.weight"),
         *_attention_names(f"{ours}.self_attention", f"{theirs}.self_attn"),
         (f"{ours}.around_self_attention.norm", f"{theirs}.self_attn_layer_norm"),
         (f"{ours}.feed_forward.inner", f"{theirs}.fc1"),
@@ -283,6 +278,9 @@ def public_weights(model: EncoderDecoder, config: Config) -> dict[str, Tensor]:
         return weights
     bias = weights["output.bias"].clone()
     bias[model.pad] = NEVER
+    if config.norm == "pre":  # Pegasus' files hold the sinusoids, Marian's do not
+        table = sinusoids(config.longest, config.d_model, "halves")
+        weights |= {f"{stack}.embed.positions.table": table.clone() for stack in ("encoder", "decoder")}
     return PUBLIC_NAMES.export({**weights, "output.bias": bias[None]})
 
 
@@ -290,8 +288,8 @@ def put_public_weights(model: EncoderDecoder, config: Config, tensors: Mapping[s
     """Fill ``model`` from the contents of ``model.safetensors``. Raises CheckpointError; then nothing has changed."""
     weights = dict(tensors)
     if not obstacle(config, model.ids):
-        own = {name for name in tensors if not name.endswith(".embed_positions.weight")}  # sinusoids need no file
-        weights = {PUBLIC_NAMES.from_public(name): tensors[name] for name in own}
+        named = {PUBLIC_NAMES.from_public(name): tensor for name, tensor in tensors.items()}
+        weights = {name: tensor for name, tensor in named.items() if not name.endswith(".embed.positions.table")}
         if "output.bias" in weights:
             bias = weights["output.bias"].flatten()
             never = torch.arange(len(bias)) == model.pad

@@ -39,9 +39,9 @@ class Head:
 def look_at_puzzles(
     model: EncoderDecoder, tokenizer: Tokenizer, pairs: Sequence[Pair], word: str = "it"
 ) -> list[Puzzled]:
-    """Every puzzle among the pairs, with the encoder's attention from "it" or, as ``word``, "adjective" (the last word).
+    """Every puzzle among the pairs, with the encoder's attention from one of its words.
 
-    Pairs without a puzzle are passed over.
+    ``word`` is "it", or "adjective" for the last one. Pairs without a puzzle are passed over.
     """
     return [_look(model, tokenizer, pair, word) for pair in pairs if pair.puzzle is not None]
 

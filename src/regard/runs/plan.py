@@ -12,7 +12,7 @@ import torch
 from regard.errors import SettingError
 from regard.runs.recipe import Recipe, with_train
 from regard.training.loop import Trainer
-from regard.training.schedule import paper_peak
+from regard.training.schedule import ENDING_AT_ZERO, paper_peak
 from regard.training.settings import TrainSettings
 
 LARGE_CORPUS = 1_000_000  # pairs
@@ -47,6 +47,9 @@ def settle(recipe: Recipe, steps: int) -> Recipe:
     if rate is None:
         rate = paper_peak(recipe.model.d_model, warmup)
         rate = rate if train.schedule == "paper" else min(rate, HIGHEST_RATE[recipe.model.norm])
+    average = train.average
+    if average == "auto":
+        average = "none" if train.schedule in ENDING_AT_ZERO else "last"
     save = train.save_every or max(1, steps // PAUSES)
     return with_train(
         recipe,
@@ -54,6 +57,7 @@ def settle(recipe: Recipe, steps: int) -> Recipe:
         warmup=warmup,
         learning_rate=rate,
         save_every=save,
+        average=average,
         validate_every=train.validate_every or save,
     )
 

@@ -33,6 +33,8 @@ def label_smoothed_cross_entropy(
     and loss are computed together, ``ROWS`` tokens at a time, and the gradient in the same pass, so that the
     logits of a chunk are dropped before those of the next are made.
     """
+    if not torch.is_grad_enabled():  # inside, the mode is always off and the tensors still say that they want one
+        hidden, weight = hidden.detach(), weight.detach()
     smoothed, plain = _FusedLoss.apply(hidden, weight, bias, targets, smoothing, never)
     return Losses(smoothed, plain)
 

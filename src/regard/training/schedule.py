@@ -44,6 +44,9 @@ SCHEDULES: Mapping[str, Shape] = MappingProxyType(
 )
 
 
+ENDING_AT_ZERO = ("cosine", "linear")  # their last steps already average what the others leave to checkpoints
+
+
 def paper_peak(d_model: int, warmup: int) -> float:
     """The highest rate of equation 3, reached at the end of the warm-up: 1 / √(d_model · warmup)."""
     return (d_model * warmup) ** -0.5

@@ -45,9 +45,10 @@ class TrainSettings:
     validate_every: int | None = setting(None, help="steps between validations; as save_every if not given", minimum=1)
     keep_last: int = setting(5, help="newest checkpoints that stay on disk", minimum=1)
     average: str = setting(
-        "last",
-        help="what is kept at the end: the mean of the last or best checkpoints, the running average, or nothing",
-        choices=("last", "best", "running", "none"),
+        "auto",
+        help="what is kept: the mean of the last or best checkpoints, the running average, or the final weights "
+        "(none); auto: none where the schedule ends at 0, else last (the paper)",
+        choices=("auto", "last", "best", "running", "none"),
     )
     average_count: int = setting(5, help="checkpoints in that mean (the paper: 5, big 20)", minimum=1)
     average_decay: float = setting(0.999, help="of the running average", minimum=0.0, below=1.0)
