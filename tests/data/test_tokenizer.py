@@ -226,6 +226,18 @@ def test_the_data_decides_the_size_where_none_is_given(kind: str) -> None:
     assert toy.size < larger.size < 6000
 
 
+def test_where_the_data_decides_each_merge_was_worth_it() -> None:
+    """A merged piece occurs at least ten times; where a size is asked for, twice."""
+    lines = _language(words=600, lines=1000)
+    text = "".join(f"▁{line.replace(' ', '▁')}" for line in lines)
+    fewest = []
+    for size in (0, 30_000):
+        tokenizer = train_tokenizer(lines, TokenizerSettings(size=size))
+        pieces = tokenizer.pieces_of(range(258, tokenizer.pad))
+        fewest.append(min(text.count(piece) for piece in pieces if len(piece) > 1))
+    assert fewest[0] >= 10 > fewest[1] >= 2
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_size_is_a_limit_that_little_text_does_not_reach(kind: str) -> None:
     lines = _language(words=300, lines=500)

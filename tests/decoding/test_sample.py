@@ -43,6 +43,12 @@ def test_top_k_and_top_p_leave_the_right_tokens_with_the_right_weights(top_k, to
         assert [math.exp(log[i]) for i in support] == pytest.approx([math.exp(row[i]) / total for i in support])
 
 
+def test_of_many_equal_tokens_the_lower_ids_may_be_drawn():
+    logits = torch.randint(0, 3, (20, 700)).double()
+    for row, log in zip(logits.tolist(), narrow(logits, 300, 1.0).tolist(), strict=True):
+        assert {i for i, x in enumerate(log) if x > -math.inf} == slow_support(row, 300, 1.0)
+
+
 def test_only_tokens_of_the_support_are_drawn(table_model, sources):
     model = table_model(vocabulary=12, ends=-1.0)
     source, limits = sources(model, 40, limit=9)

@@ -74,7 +74,7 @@ def test_a_face_that_will_not_be_drawn_does_not_count(monkeypatch: pytest.Monkey
 
 
 def test_dollars_are_dollars_in_any_style(tmp_path: Path):
-    shown = lettering(["$\\bad{", "$5$"])
+    shown = lettering(["$\\bad{$", "$5$"])
     figure = new_figure(2, 1)
     for text in shown.texts:
         figure.text(0.1, 0.5, text, **shown.style)

@@ -78,13 +78,13 @@ def test_labels_of_alignments_are_whole_and_do_not_overlap(rows: int, columns: i
 
 
 def test_dollars_and_other_scripts_are_drawn_as_they_are(tmp_path: Path, assert_whole: Check, texts_of: Texts):
-    pieces = ["▁$\\frac{", "▁개", "▁\U0001fae0", "▁<b>", "▁a\nb", "▁القطة", "▁_x", "▁" + "long" * 50]
-    figure = alignment(weights(8, 8), pieces, pieces, "$\\bad{ 개 \u202e")
+    pieces = ["▁$\\frac{$", "▁개", "▁\U0001fae0", "▁<b>", "▁a\nb", "▁القطة", "▁_x", "▁" + "long" * 50]
+    figure = alignment(weights(8, 8), pieces, pieces, "$\\bad{$ 개 \u202e")
     save(figure, tmp_path / "a.png")
     save(figure, tmp_path / "a.svg")
     texts = texts_of(figure)
-    assert "$\\frac{" in texts
-    assert "$\\bad{ □ U+202E" in texts
+    assert "$\\frac{$" in texts
+    assert "$\\bad{$ □ U+202E" in texts
     assert sum("install" in text for text in texts) == 1
     assert_whole(figure)
 

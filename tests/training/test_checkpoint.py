@@ -311,7 +311,9 @@ def test_the_memory_of_an_unknown_weight_is_refused(copying, trainer_of):
 
 
 def test_checkpoints_are_in_order_of_their_steps_not_of_their_names_or_times(tmp_path):
-    for number, name in enumerate(["step-100", "step-20", "step-3", "other", "step-x", ".step-4.partial", "step-5.old"]):
+    for number, name in enumerate(
+        ["step-100", "step-20", "step-3", "other", "step-x", ".step-4.partial", "step-5.old"]
+    ):
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (number, number))
     assert [path.name for path in checkpoints_in(tmp_path)] == ["step-3", "step-20", "step-100"]

@@ -83,9 +83,7 @@ def slow_twin(trainer: Trainer, batches: list[list[Batch]], kind: type[torch.opt
         norm = math.sqrt(sum(float((weight.grad**2).sum()) for weight in parameters.values()))
         for weight in parameters.values():
             weight.grad *= min(1.0, settings.clip / norm)
-        optimizer.param_groups[0]["lr"] = slow_rate(
-            step, settings.learning_rate, settings.warmup, settings.steps
-        )
+        optimizer.param_groups[0]["lr"] = slow_rate(step, settings.learning_rate, settings.warmup, settings.steps)
         optimizer.step()
         decay = min(settings.average_decay, (1 + step) / (10 + step))
         for name, weight in parameters.items():
@@ -226,7 +224,11 @@ def test_the_same_seed_gives_the_same_bits(copying, trainer_of):
 def test_another_seed_gives_other_weights(copying, trainer_of):
     first, second = (trainer_of(copying(seed=seed)) for seed in (1, 2))
     run(first, 3), run(second, 3)
-    assert not any(torch.equal(a, b) for a, b in zip(*(one.weights.tensors().values() for one in (first, second)), strict=True) if a.ndim > 1)
+    assert not any(
+        torch.equal(a, b)
+        for a, b in zip(*(one.weights.tensors().values() for one in (first, second)), strict=True)
+        if a.ndim > 1
+    )
 
 
 def test_dropout_differs_from_step_to_step_and_is_on(copying, trainer_of):

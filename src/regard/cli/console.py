@@ -29,8 +29,9 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    console = Console(highlight=False)
-    console.print(table, width=None if console.is_terminal else WIDTH_IN_FILES)
+    terminal = Console(highlight=False)
+    console = terminal if terminal.is_terminal else Console(highlight=False, width=WIDTH_IN_FILES)
+    console.print(table)
 
 
 def _bar(console: Console, *extra: TextColumn) -> Progress:

@@ -28,7 +28,7 @@ class TokenizerSettings:
     joint: bool = setting(True, help="one vocabulary for source and target")
     lowercase: bool = setting(False, help="turn everything into lower case")
     spaces: str = setting("single", help="turn runs of white space into one space", choices=("single", "keep"))
-    sample_lines: int = setting(1_000_000, help="lines at most to learn the vocabulary from", minimum=1)
+    sample_lines: int = setting(200_000, help="lines at most to learn the vocabulary from", minimum=1)
 
     def __post_init__(self) -> None:
         least = FIXED[self.kind] + 1 if self.kind in FIXED else 0

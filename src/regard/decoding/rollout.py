@@ -55,7 +55,6 @@ def roll_out(
     while True:
         allowed = constraints(log, written, limits)
         tokens = choose(allowed, written.shape[1], roster.sentences.repeat_interleave(rows_each))
-        tokens = tokens.masked_fill(ended, model.pad)
         logs = torch.cat([logs, allowed.gather(1, tokens[:, None])], dim=1)
         written = torch.cat([written, tokens[:, None]], dim=1)
         ended = ended | (tokens == model.eos)

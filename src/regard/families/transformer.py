@@ -57,7 +57,7 @@ class Config:
     def __post_init__(self) -> None:
         """Check how the settings fit together. Raises SettingError."""
         if self.d_model % self.heads and not (self.d_k and self.d_v):
-            fitting = [heads for heads in range(1, self.d_model + 1) if self.d_model % heads == 0]
+            fitting = [n for n in range(1, min(self.d_model, 2 * self.heads) + 1) if self.d_model % n == 0]
             nearest = min(fitting, key=lambda heads: abs(heads - self.heads))
             got = f"{self.heads} with d_model {self.d_model}"
             raise SettingError.because("heads", got, "a divisor of d_model", f"use {nearest}")
@@ -117,6 +117,15 @@ def build(config: Config, vocabulary: Vocabulary) -> EncoderDecoder:
             nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
     return EncoderDecoder(encoder, decoder, OutputLayer(target.weight, vocabulary.pad), vocabulary)
+
+
+def least_size(config: Config, vocabulary: Vocabulary) -> int:
+    """How many numbers the matrices of such a model hold, known before any of them is made."""
+    attention = 2 * config.d_model * config.heads * (config.key_width + config.value_width)
+    feed_forward = 2 * config.d_model * config.d_ff
+    blocks = config.layers * (attention + feed_forward) + config.blocks_of_decoder * (2 * attention + feed_forward)
+    tables = vocabulary.target + (2 * config.longest if config.positions == "learned" else 0)
+    return blocks + tables * config.d_model
 
 
 def _positions(config: Config) -> nn.Module:

@@ -99,8 +99,13 @@ def load(folder: str | Path) -> Model:
         sizes = f"{source.size} and {target.size}"
         got = f"tokenizers of {sizes} ids with a model of {vocabulary.source} and {vocabulary.target}"
         raise CheckpointError.because(folder, got, "equal numbers", "use the files that were saved together")
+    tensors = read_tensors(folder / WEIGHTS)
+    held, needed = sum(tensor.numel() for tensor in tensors.values()), family.least_size(config, vocabulary)
+    if needed > held:  # said before a size that a damaged file asks for is built
+        got = f"a model of at least {needed:,} weights with {held:,} in {WEIGHTS}"
+        raise CheckpointError.because(folder / CONFIG, got, "as many weights", "use the files that were saved together")
     module = family.build(config, vocabulary)
-    family.put_public_weights(module, config, read_tensors(folder / WEIGHTS))
+    family.put_public_weights(module, config, tensors)
     return Model(folder, str(name), config, module.eval(), source, target, _decoding_of(folder))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from regard.errors import SettingError
+from regard.errors import CheckpointError, SettingError
 from regard.training.loop import Step
 
 
@@ -24,7 +25,7 @@ class Journal:
         self._tokens, self._seconds = 0, 0.0
         if path.exists():
             with path.open("r+b") as file:
-                file.truncate(keep)
+                file.truncate(min(keep, path.stat().st_size))
         self._file = path.open("a", buffering=1, encoding="utf-8")  # whoever follows the file sees each line
 
     def __enter__(self) -> Journal:
@@ -72,15 +73,26 @@ class Journal:
                     self._tensorboard.add_scalar(key, value, record["step"])
 
     def flush(self) -> int:
-        """Hand everything to the operating system; returns the file's size."""
+        """Bring everything to the disk; returns the file's size."""
         self._file.flush()
+        os.fsync(self._file.fileno())
         return self._path.stat().st_size
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """All records of a run."""
-    with path.open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+    """All records of a run. Raises CheckpointError with ``FILE:LINE`` where one is damaged."""
+    return [_record(path, number, line) for number, line in enumerate(path.read_bytes().splitlines(), start=1)]
+
+
+def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError as error:
+        found = error
+    if not isinstance(found, dict):
+        action = "delete the line"
+        raise CheckpointError.because(f"{path}:{number}", found, "an object a line", action)
+    return found
 
 
 def _event_writer(folder: Path) -> Any:

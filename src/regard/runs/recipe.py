@@ -67,7 +67,7 @@ def recipe_from(table: Mapping[str, Any], size: str) -> Recipe:
             parts[name] = config.build(section, _as_table(name, table.get(name, {})), f"{name}.")
         except SettingError as error:
             problems.append(str(error))
-    family = families.get(table.get("family", "transformer"))
+    family = families.get(str(table.get("family", "transformer")))
     try:
         parts["model"] = _model(family, _as_table("model", table.get("model", {})), size)
     except SettingError as error:
@@ -81,7 +81,7 @@ def _model(family: Any, table: Mapping[str, Any], size: str) -> Any:
     """The family's settings: those of a size by name, with the table's own laid over them."""
     own = dict(table)
     name = own.pop("size", size)
-    if name not in family.SIZES:
+    if not isinstance(name, str) or name not in family.SIZES:
         action = "use one of these, or set model.layers, model.d_model and so on"
         raise SettingError.because("model.size", repr(name), "one of " + ", ".join(family.SIZES), action)
     return config.build(family.Config, config.merge(config.to_table(family.SIZES[name]), own), "model.")

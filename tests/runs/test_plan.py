@@ -1,0 +1,161 @@
+"""What the data and the clock decide: size, steps, warm-up and rate."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from regard.data.batching import Batch
+from regard.errors import SettingError
+from regard.families import transformer
+from regard.models.vocabulary import joint_vocabulary
+from regard.runs import plan
+from regard.runs.plan import choose_size, count_steps, parse_budget, settle, steps_within
+from regard.runs.recipe import recipe_from
+from regard.tasks.translation import Translation
+from regard.training.loop import Feed, Trainer
+from regard.training.schedule import Schedule
+from regard.training.settings import TrainSettings
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("20m", 1200),
+        ("1h30m", 5400),
+        ("1h", 3600),
+        ("2h5s", 7205),
+        ("1h1m1s", 3661),
+        ("45", 45),
+        (" 5m ", 300),
+        ("1m30", 90),
+    ],
+)
+def test_a_time_is_read(text, seconds):
+    assert parse_budget(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "0s", "0h0m", "-5m", "1.5h", "5 m", "m", "1d", "30m1h", "1e3", "nan", "5m5m"])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(SettingError, match="expected a time such as 90s, 20m or 1h30m; write it so") as caught:
+        parse_budget(text)
+    assert str(caught.value).startswith(f"budget: got {text!r}")
+
+
+def test_the_size_grows_with_the_data_only_where_there_is_a_machine_for_it(monkeypatch):
+    sizes = {}
+    for gpu in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        sizes[gpu] = [choose_size(pairs) for pairs in (1, 29_000, 999_999, 1_000_000, 50_000_000)]
+        assert set(sizes[gpu]) <= set(transformer.SIZES)
+    assert len(set(sizes[False])) == 1
+    assert sizes[True][:3] == sizes[False][:3]
+    assert sizes[True][3:] == ["base", "base"]
+
+
+@pytest.mark.parametrize(
+    ("given", "batches", "steps"),
+    [
+        ({"steps": 7}, 100, 7),
+        ({"steps": 7, "epochs": 3}, 100, 7),
+        ({"epochs": 3}, 100, 300),
+        ({"epochs": 3, "accumulate": 4}, 100, 75),
+        ({"epochs": 3, "accumulate": 200}, 100, 3),
+        ({}, 100, 2000),
+        ({}, 10, 1000),
+        ({"accumulate": 10}, 1000, 2000),
+    ],
+)
+def test_the_number_of_steps_without_a_budget(given, batches, steps):
+    assert count_steps(TrainSettings(**given), batches) == steps
+
+
+def test_settling_fixes_everything_that_a_resume_must_know():
+    recipe = settle(recipe_from({}, size="base"), 120_000)
+    train = recipe.train
+    assert (train.steps, train.warmup) == (120_000, 4000)
+    assert train.save_every == train.validate_every == 10_000
+    assert settle(recipe, 120_000) == recipe
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 9, 11, 13, 1000])
+def test_a_run_of_any_length_has_pauses_and_a_warm_up_that_fit_into_it(steps):
+    train = settle(recipe_from({}, size="tiny"), steps).train
+    assert 1 <= train.warmup <= max(1, steps // 10)
+    assert 1 <= train.save_every <= steps
+    assert 1 <= train.validate_every <= steps
+
+
+def test_what_the_recipe_says_stands():
+    given = {"warmup": 17, "learning_rate": 0.3, "save_every": 5, "validate_every": 50}
+    train = settle(recipe_from({"train": given}, size="tiny"), 1000).train
+    assert {key: getattr(train, key) for key in given} == given
+    assert settle(recipe_from({"train": {"save_every": 5}}, size="tiny"), 1000).train.validate_every == 5
+
+
+def test_the_paper_s_schedule_has_the_paper_s_peak():
+    """Equation 3 for the base model: 512^−½ · 4000^−½ = 7.0e-4."""
+    train = settle(recipe_from({"train": {"schedule": "paper"}}, size="base"), 100_000).train
+    assert train.learning_rate == pytest.approx(1 / math.sqrt(512 * 4000))
+    short = settle(recipe_from({"train": {"schedule": "paper"}}, size="base"), 10).train
+    assert short.learning_rate == pytest.approx(1 / math.sqrt(512))
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+def test_other_schedules_rise_no_higher_than_training_bears(norm):
+    for steps in (10, 100, 10_000, 1_000_000):
+        recipe = settle(recipe_from({"model": {"norm": norm}}, size="small"), steps)
+        equation = 1 / math.sqrt(recipe.model.d_model * recipe.train.warmup)
+        assert recipe.train.learning_rate == pytest.approx(min(equation, plan.HIGHEST_RATE[norm]))
+
+
+# The clock -----------------------------------------------------------------------------------------------------------
+
+
+def make_trainer() -> Trainer:
+    vocabulary = joint_vocabulary(9)
+    torch.manual_seed(0)
+    model = transformer.build(transformer.TOY, vocabulary)
+    ids = torch.tensor([[2, 3, 4, 0], [5, 6, 0, 8]])
+    feed = Feed(epoch=lambda number: [torch.arange(2).numpy()] * 3, collate=lambda rows: Batch(ids, ids, 7, 7))
+    settings = TrainSettings(precision="float32", average="running", steps=100)
+    return Trainer(model, Translation(0.1), feed, Schedule("constant", 0.01, 1, 100), settings)
+
+
+def tensors(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in trainer.tensors().items()}
+
+
+def test_the_trial_leaves_the_trainer_untouched():
+    """The same bits afterwards, and the same bits after going on, as without a trial."""
+    tried, plain = make_trainer(), make_trainer()
+    for trainer in (tried, plain):
+        list(trainer.steps(3))
+    before = tensors(tried)
+    steps_within(1.0, tried)
+    after = tensors(tried)
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    assert (tried.step, tried.place) == (plain.step, plain.place)
+    for trainer in (tried, plain):
+        list(trainer.steps(6))
+    ours, theirs = tensors(tried), tensors(plain)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_the_steps_that_fit_follow_from_the_measured_time(monkeypatch):
+    """By hand: a step of 0.1 s fits 85 times into the 8.5 s that the reserve leaves of 10 s."""
+    monkeypatch.setattr(plan, "RESERVE", 0.15)
+    clock = iter(n * 0.1 for n in range(10_000))
+    monkeypatch.setattr("regard.training.loop.time.perf_counter", lambda: next(clock))
+    steps, each = steps_within(10.0, make_trainer())
+    assert each == pytest.approx(0.1)
+    assert steps in (84, 85)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -3.0])
+def test_without_any_time_left_there_is_one_step(seconds):
+    assert steps_within(seconds, make_trainer())[0] == 1

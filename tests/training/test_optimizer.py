@@ -1,0 +1,132 @@
+"""Adam and AdamW against their formulas written out, and their state as plain tensors."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from regard.errors import CheckpointError
+from regard.training.optimizer import make_optimizer, optimizer_tensors, put_optimizer_tensors
+
+BETAS, EPSILON = (0.9, 0.98), 1e-9
+RATES = (0.1, 0.03, 0.2)
+
+
+def gradients() -> list[Tensor]:
+    generator = torch.Generator().manual_seed(5)
+    return [torch.randn(4, generator=generator, dtype=torch.float64) for _ in RATES]
+
+
+def by_hand(kind: str, weight: Tensor, decay: float, epsilon: float) -> Tensor:
+    """Algorithm 1 of Kingma & Ba (2015), a step at a time, with decay in the gradient or (adamw) beside it."""
+    mean, square = torch.zeros_like(weight), torch.zeros_like(weight)
+    for step, (rate, gradient) in enumerate(zip(RATES, gradients(), strict=True), start=1):
+        if kind == "adam":
+            gradient = gradient + decay * weight
+        else:
+            weight = weight - rate * decay * weight
+        mean = BETAS[0] * mean + (1 - BETAS[0]) * gradient
+        square = BETAS[1] * square + (1 - BETAS[1]) * gradient**2
+        unbiased_mean, unbiased_square = mean / (1 - BETAS[0] ** step), square / (1 - BETAS[1] ** step)
+        weight = weight - rate * unbiased_mean / (unbiased_square.sqrt() + epsilon)
+    return weight
+
+
+def stepped(optimizer: torch.optim.Optimizer, parameter: nn.Parameter, steps: range) -> None:
+    for index in steps:
+        optimizer.param_groups[0]["lr"] = RATES[index]
+        parameter.grad = gradients()[index].to(parameter.dtype)
+        optimizer.step()
+
+
+@pytest.mark.parametrize("epsilon", [EPSILON, 0.3])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("kind", ["adam", "adamw"])
+def test_three_steps_are_those_of_the_formula(kind, decay, epsilon):
+    start = torch.tensor([1.0, -2.0, 0.5, 0.0], dtype=torch.float64)
+    parameter = nn.Parameter(start.clone())
+    optimizer = make_optimizer(kind, [parameter], betas=BETAS, epsilon=epsilon, weight_decay=decay)
+    stepped(optimizer, parameter, range(3))
+    torch.testing.assert_close(parameter.detach(), by_hand(kind, start, decay, epsilon), rtol=0, atol=1e-12)
+
+
+def test_the_first_step_of_adam_is_as_long_as_its_rate():
+    """m̂ / √v̂ is ±1 at step 1, whatever the gradient's size."""
+    parameter = nn.Parameter(torch.zeros(3))
+    optimizer = make_optimizer("adam", [parameter], betas=BETAS, epsilon=EPSILON, weight_decay=0.0)
+    optimizer.param_groups[0]["lr"] = 0.25
+    parameter.grad = torch.tensor([1e-3, -7.0, 400.0])
+    optimizer.step()
+    torch.testing.assert_close(parameter.detach(), torch.tensor([-0.25, 0.25, -0.25]))
+
+
+def a_pair() -> tuple[list[nn.Parameter], torch.optim.Adam]:
+    parameters = [nn.Parameter(torch.ones(4)), nn.Parameter(torch.full((4,), 2.0))]
+    return parameters, make_optimizer("adam", parameters, betas=BETAS, epsilon=EPSILON, weight_decay=0.0)
+
+
+NAMES = ["encoder.blocks.0.weight", "decoder.bias"]
+
+
+def test_stopping_and_going_on_is_going_on():
+    whole, optimizer = a_pair()
+    part, first = a_pair()
+    for step in range(3):
+        for parameter in whole:
+            stepped_gradient(parameter, step)
+        set_rate_and_step(optimizer, step)
+    for step in range(2):
+        for parameter in part:
+            stepped_gradient(parameter, step)
+        set_rate_and_step(first, step)
+    kept = {name: tensor.clone() for name, tensor in optimizer_tensors(first, NAMES).items()}
+    again, second = a_pair()
+    with torch.no_grad():
+        for parameter, old in zip(again, part, strict=True):
+            parameter.copy_(old)
+    put_optimizer_tensors(second, NAMES, kept)
+    for parameter in again:
+        stepped_gradient(parameter, 2)
+    set_rate_and_step(second, 2)
+    assert all(map(torch.equal, whole, again))
+    assert optimizer_tensors(second, NAMES).keys() == optimizer_tensors(optimizer, NAMES).keys()
+    for name, tensor in optimizer_tensors(optimizer, NAMES).items():
+        assert torch.equal(optimizer_tensors(second, NAMES)[name], tensor)
+
+
+def stepped_gradient(parameter: nn.Parameter, step: int) -> None:
+    parameter.grad = gradients()[step].float() * parameter.detach()
+
+
+def set_rate_and_step(optimizer: torch.optim.Optimizer, step: int) -> None:
+    optimizer.param_groups[0]["lr"] = RATES[step]
+    optimizer.step()
+
+
+def test_the_state_has_a_mean_and_a_mean_square_of_every_weight_by_name():
+    parameters, optimizer = a_pair()
+    for parameter in parameters:
+        stepped_gradient(parameter, 0)
+    set_rate_and_step(optimizer, 0)
+    found = optimizer_tensors(optimizer, NAMES)
+    assert sorted(found) == sorted(f"{name}/{part}" for name in NAMES for part in ("exp_avg", "exp_avg_sq", "step"))
+    torch.testing.assert_close(found["decoder.bias/exp_avg"], 0.1 * 2 * gradients()[0].float())
+
+
+def test_before_the_first_step_there_is_no_state():
+    parameters, optimizer = a_pair()
+    assert optimizer_tensors(optimizer, NAMES) == {}
+    put_optimizer_tensors(optimizer, NAMES, {})
+    stepped_gradient(parameters[0], 0)
+    set_rate_and_step(optimizer, 0)
+
+
+def test_state_of_an_unknown_weight_is_refused():
+    _, optimizer = a_pair()
+    expected = (
+        r"optimizer state other\.weight/exp_avg: got an unknown weight; expected this model's; "
+        r"resume with the checkpoint's own recipe\."
+    )
+    with pytest.raises(CheckpointError, match=expected):
+        put_optimizer_tensors(optimizer, NAMES, {"other.weight/exp_avg": torch.zeros(4)})

@@ -1,0 +1,107 @@
+"""The float32 weights behind a model that computes in bfloat16."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from regard.families import transformer
+from regard.models.vocabulary import joint_vocabulary
+from regard.training.precision import MasterWeights, choose_dtype, has_bfloat16
+
+
+def one_weight(value: float) -> nn.Linear:
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(layer.weight, value)
+    return layer
+
+
+def test_updates_too_small_for_bfloat16_add_up():
+    """Next to 1 the numbers of bfloat16 are 2^−7 apart; a hundred steps of 0.001 are 0.1, each alone rounds to none."""
+    layer = one_weight(1.0)
+    weights = MasterWeights(layer, torch.bfloat16)
+    alone = torch.tensor(1.0, dtype=torch.bfloat16)
+    for _ in range(100):
+        with torch.no_grad():
+            weights.parameters["weight"].add_(0.001)
+        weights.publish()
+        alone += 0.001
+    assert alone.item() == 1.0
+    assert weights.tensors()["weight"].item() == pytest.approx(1.1, abs=1e-5)
+    assert layer.weight.item() == 1.1015625  # the nearest bfloat16: 1 + 13/128
+    assert layer.weight.dtype == torch.bfloat16
+
+
+def test_gradients_of_several_batches_add_up_in_float32():
+    """256 + 1 is 256 in bfloat16."""
+    layer = one_weight(1.0)
+    weights = MasterWeights(layer, torch.bfloat16)
+    for size in (256.0, 1.0, 1.0):
+        (layer(torch.tensor([[size]], dtype=torch.bfloat16))).sum().backward()
+        weights.collect_gradients()
+        assert layer.weight.grad is None
+    assert weights.parameters["weight"].grad.dtype == torch.float32
+    assert weights.parameters["weight"].grad.item() == 258.0
+
+
+def test_a_weight_without_gradient_is_passed_over():
+    layer = nn.Linear(2, 2)
+    weights = MasterWeights(layer, torch.bfloat16)
+    weights.collect_gradients()
+    assert all(weight.grad is None for weight in weights.parameters.values())
+
+
+def test_in_float32_both_are_the_same_tensors():
+    layer = nn.Linear(2, 3)
+    weights = MasterWeights(layer, torch.float32)
+    assert weights.parameters["weight"] is layer.weight
+    layer(torch.ones(1, 2)).sum().backward()
+    weights.collect_gradients()
+    assert torch.equal(weights.parameters["weight"].grad, torch.ones(3, 2))
+    with torch.no_grad():
+        weights.parameters["weight"].fill_(7.0)
+    weights.publish()
+    assert torch.equal(layer.weight, torch.full((3, 2), 7.0))
+
+
+def test_the_float32_weights_are_what_the_model_had_before_it_was_rounded():
+    layer = one_weight(1.001)
+    weights = MasterWeights(layer, torch.bfloat16)
+    assert weights.tensors()["weight"].item() == pytest.approx(1.001, abs=1e-7)
+    assert layer.weight.item() == 1.0
+
+
+def test_a_shared_matrix_stays_shared_and_is_kept_once():
+    model = transformer.build(transformer.TOY, joint_vocabulary(11))
+    weights = MasterWeights(model, torch.bfloat16)
+    assert model.output.weight is model.encoder.embed.tokens.weight is model.decoder.embed.tokens.weight
+    assert len(weights.parameters) == len(list(model.parameters()))
+    assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}
+    assert {weight.dtype for weight in weights.parameters.values()} == {torch.float32}
+    assert not any(tensor.requires_grad for tensor in weights.tensors().values())
+
+
+@pytest.mark.parametrize(
+    ("precision", "able", "dtype"),
+    [
+        ("auto", True, torch.bfloat16),
+        ("auto", False, torch.float32),
+        ("bfloat16", False, torch.bfloat16),
+        ("float32", True, torch.float32),
+    ],
+)
+def test_the_machine_decides_only_where_it_is_asked(monkeypatch, precision, able, dtype):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: able)
+    assert has_bfloat16() is able
+    assert choose_dtype(precision) == dtype
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_where_there_is_a_gpu_it_is_the_one_that_is_asked(monkeypatch, able):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **rules: asked.append(rules) or able)
+    assert has_bfloat16() is able
+    assert asked == [{"including_emulation": False}]
