@@ -13,30 +13,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from beartype import beartype
-from beartype.roar import BeartypeDecorHintPep3119Exception
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
 SHAPED = ("layers", "models", "families", "tasks", "training", "decoding")
 
 
-def _check(function):  # INTERIM, until every Protocol in these packages is @runtime_checkable: then "beartype.beartype"
-    try:
-        return beartype(function)
-    except BeartypeDecorHintPep3119Exception:
-        return function
-
-
-sys.modules["shape_checker"] = SimpleNamespace(check=_check)  # type: ignore[assignment]
-
 # From here on, whatever these packages define checks its arguments and results against its annotations.
-install_import_hook([f"regard.{package}" for package in SHAPED], "shape_checker.check")
+install_import_hook([f"regard.{package}" for package in SHAPED], "beartype.beartype")
 torch.set_num_threads(1)
 
 # The same examples at every run, and no clock: a busy machine is no failure.
@@ -60,9 +48,9 @@ def same_chance() -> Iterator[None]:
 SMALL_RUN = (
     "model.layers=1 model.d_model=16 model.heads=2 model.d_ff=32 model.dropout=0.1 model.norm=post tokenizer.size=400 "
     "data.bleu_sentences=4 train.steps=30 train.save_every=10 train.validate_every=15 train.log_every=5 "
-    "train.batch_tokens=512 train.learning_rate=0.01 train.precision=float32 train.threads=1 "
+    "train.batch_tokens=512 train.learning_rate=0.01 train.precision=float32 train.threads=1 train.average=last "
     "decode.beam=2 decode.max_extra=5"
-).split()
+).split()  # noqa: SIM905
 
 
 @dataclass(frozen=True)

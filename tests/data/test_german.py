@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from regard.data.sample import splits
+from regard.data.sample import Pair, splits
 
 
 def listed(words: str) -> list[str]:
@@ -38,8 +38,13 @@ TIMES = ("gestern", "heute", "morgen", "jetzt", "nachts", "letzte Woche", "jeden
 
 
 @pytest.fixture(scope="module")
-def german() -> list[str]:
-    return [pair.german for pairs in splits(5).values() for pair in pairs]
+def pairs() -> list[Pair]:
+    return [pair for split in splits(5).values() for pair in split]
+
+
+@pytest.fixture(scope="module")
+def german(pairs: list[Pair]) -> list[str]:
+    return [pair.german for pair in pairs]
 
 
 def test_every_subordinate_clause_ends_with_its_finite_verb(german: list[str]) -> None:
@@ -122,10 +127,10 @@ def test_article_adjective_and_noun_agree(german: list[str], noun: str) -> None:
     assert checked > 20
 
 
-def test_the_verb_of_a_reason_has_the_number_and_tense_of_the_english_one() -> None:
+def test_the_verb_of_a_reason_has_the_number_and_tense_of_the_english_one(pairs: list[Pair]) -> None:
     german_of = {"is": "ist", "are": "sind", "was": "war", "were": "waren"}
     seen = set()
-    for pair in splits(5)["train"]:
+    for pair in pairs:
         if found := re.search(r" because (?:it|he|she|they) (\w+) (?:too|very) \w+\.$", pair.english):
             assert pair.german.endswith(f" {german_of[found[1]]}."), pair.german
             seen.add(found[1])

@@ -52,21 +52,21 @@ def test_batches_carry_the_sources_their_numbers_and_their_limits():
     ],
 )
 def test_a_sentence_gets_bit_for_bit_the_same_alone_and_in_any_batch(lively, settings):
-    size = transformer.Config(layers=2, d_model=96, d_ff=160, heads=4)
+    size = transformer.Config(layers=1, d_model=96, d_ff=160, heads=4)
     model = lively(size, 500)
-    sources = {i: [random.randrange(2, 499) for _ in range(random.randint(1, 20))] + [0] for i in range(24)}
+    sources = {i: [random.randrange(2, 499) for _ in range(random.randint(1, 20))] + [0] for i in range(16)}
 
     def results(order, batch_tokens):
         chosen = DecodingSettings(**{**vars(settings), "batch_tokens": batch_tokens})
         found = {}
         for batch in source_batches({i: sources[i] for i in order}, model.source_pad, chosen, CPU):
             found.update(zip(batch.numbers.tolist(), search(model, batch, chosen), strict=True))
-        return [found[i] for i in range(24)]
+        return [found[i] for i in range(16)]
 
-    alone = results(range(24), 1)
-    assert results(range(24), 100_000) == alone
-    assert len({hypotheses[0].ids for hypotheses in alone}) > 15
-    shuffled = random.sample(range(24), 24)
+    alone = results(range(16), 1)
+    assert results(range(16), 100_000) == alone
+    assert len({hypotheses[0].ids for hypotheses in alone}) > 10
+    shuffled = random.sample(range(16), 16)
     assert results(shuffled, 200) == alone
 
 

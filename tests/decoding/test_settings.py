@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import regard
 from regard.config import build
 from regard.decoding.settings import DecodingSettings
 from regard.errors import SettingError
@@ -46,4 +49,5 @@ def test_a_value_out_of_range_is_named_from_a_table_and_from_python(values, mess
 
 def test_the_settings_can_be_read_without_torch():
     program = "import sys, regard.decoding.settings; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    environment = {**os.environ, "PYTHONPATH": str(Path(regard.__file__).parents[1])}
+    assert subprocess.run([sys.executable, "-c", program], check=False, env=environment).returncode == 0

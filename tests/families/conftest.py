@@ -79,9 +79,13 @@ def written(request, tokenizer, tmp_path_factory) -> Written:
 
 @pytest.fixture
 def sources(written) -> Callable[[int], Tensor]:
-    """``rows`` random sources of unlike lengths, </s> and padding included."""
+    """``rows`` random sources of unlike lengths, </s> and padding included.
+
+    With this seed no two candidates of a search come nearer to each other than float32 can tell apart.
+    """
 
     def drawn(rows: int) -> Tensor:
+        torch.manual_seed(1)
         ids = torch.randint(2, written.model.pad, (rows, 10))
         for row, length in enumerate(torch.randint(1, 10, (rows,)).tolist()):
             ids[row, length], ids[row, length + 1 :] = written.model.eos, written.model.pad

@@ -38,7 +38,9 @@ def test_a_time_is_read(text, seconds):
     assert parse_budget(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0", "0s", "0h0m", "-5m", "1.5h", "5 m", "m", "1d", "30m1h", "1e3", "nan", "5m5m"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "0s", "0h0m", "-5m", "1.5h", "5 m", "m", "1d", "30m1h", "1e3", "nan", "5m5m"]
+)
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(SettingError, match="expected a time such as 90s, 20m or 1h30m; write it so") as caught:
         parse_budget(text)

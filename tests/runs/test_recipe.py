@@ -97,7 +97,10 @@ def test_all_mistakes_are_told_at_once():
         ({"train": 5}, "train: got 5; expected a table; write [train] or train.key=value."),
         ({"family": "rnn"}, "family: got 'rnn'; expected one of"),
         ({"family": ["transformer"]}, "family: got"),
-        ({"model": {"heads": 7, "d_model": 512}}, "model.heads: got 7 with d_model 512; expected a divisor of d_model; use 8."),
+        (
+            {"model": {"heads": 7, "d_model": 512}},
+            "model.heads: got 7 with d_model 512; expected a divisor of d_model; use 8.",
+        ),
         ({"train": {"learning_rate": float("nan")}}, "train.learning_rate: got nan; expected a finite number"),
         ({"train": {"learning_rate": float("inf")}}, "train.learning_rate: got inf; expected a finite number"),
         ({"decode": {"n_best": 9}}, "decode.n_best: got 9; expected at most beam"),

@@ -32,21 +32,33 @@ def inspect(
         if (first is None) != (second is None):
             raise SettingError.because(name, "one file of two", "a source and a target", "name both")
     if run is not None:
-        from regard.runs.folder import describe_run
-
-        table, rows, title = *describe_run(run), str(run)
+        _inspect_run(run, as_json)
     else:
-        table, rows, title = *_corpus(source, target, (test_source, test_target)), f"{source} and {target}"
+        _inspect_corpus(source, target, (test_source, test_target), as_json)
+
+
+def _inspect_run(run: Path, as_json: bool) -> None:
+    from regard.cli.console import print_table
+    from regard.runs.folder import describe_run
+
+    table, rows = describe_run(run)
     if as_json:
         print(json.dumps(table, ensure_ascii=False))
     else:
-        from regard.cli.console import print_table
-
-        print_table(title, ("", *[""] * (len(rows[0]) - 1)), rows)
+        print_table(str(run), ("", ""), rows)
 
 
-def _corpus(source: Any, target: Any, test: tuple[Any, Any]) -> tuple[dict[str, Any], list[Any]]:
+def _inspect_corpus(source: Any, target: Any, test: tuple[Any, Any], as_json: bool) -> None:
+    from regard.cli.console import print_table
     from regard.data.inspection import inspect_pairs
 
     report = inspect_pairs(source, target, test if test[0] else None)
-    return report.to_dict(), report.rows()
+    if as_json:
+        print(json.dumps(report.to_dict(), ensure_ascii=False))
+        return
+    print_table("What is in it", ("", str(source), str(target)), report.rows())
+    print()
+    if report.finding_rows():
+        print_table("What may be wrong with it", ("", "lines", "where"), report.finding_rows())
+    else:
+        print("Nothing looks wrong.")

@@ -144,7 +144,7 @@ def _best_path(evidence: Floats) -> NDArray[np.int64]:
 def _line_states(source: Facts, target: Facts, model: _Model, path: NDArray[np.int64]) -> NDArray[np.int64]:
     """The state of each line: the blocks' states, with each change moved to the line where it fits best."""
     states = np.repeat(path, _BLOCK)[: len(source)]
-    for block in np.flatnonzero(np.diff(path)) + 1:
+    for block in (np.flatnonzero(np.diff(path)) + 1).tolist():
         before, after = int(path[block - 1]), int(path[block])
         rows = np.arange(max(0, (block - 1) * _BLOCK), min(len(source), (block + 1) * _BLOCK))
         table = _line_evidence(source, target, model, rows)

@@ -1,4 +1,4 @@
-"""The circumstances under which a model writes: no dropout, no gradients, a given number of threads."""
+"""The circumstances under which a model writes: without dropout, on a given number of threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 @contextmanager
 def inference(model: nn.Module, threads: int) -> Iterator[torch.device]:
-    """Evaluation mode, inference mode and ``threads`` CPU threads (0: as many as before) while inside.
+    """Evaluation mode and ``threads`` CPU threads (0: as many as before) while inside.
 
     Yields the model's device. Afterwards every module is in the mode that it was in.
     """
@@ -20,8 +20,7 @@ def inference(model: nn.Module, threads: int) -> Iterator[torch.device]:
     try:
         model.eval()
         torch.set_num_threads(threads or threads_before)
-        with torch.inference_mode():
-            yield next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+        yield next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     finally:
         torch.set_num_threads(threads_before)
         for module, training in modes:

@@ -28,7 +28,7 @@ from regard.models.stack import Decoder, Embedder, Encoder
 from regard.models.state import put_weights, weights_of
 from regard.models.transformer import EncoderDecoder
 from regard.models.vocabulary import Vocabulary, joint_vocabulary
-from regard.models.weight_names import Pair, WeightNames
+from regard.models.weight_names import WeightNames, stack_names
 
 TASKS = ("translation",)
 
@@ -248,34 +248,12 @@ def read_public_config(table: Mapping[str, Any]) -> tuple[Config, Vocabulary]:
     return config, vocabulary
 
 
-def _attention_names(ours: str, theirs: str) -> list[Pair]:
-    parts = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
-    return [(f"{ours}.{part}", f"{theirs}.{name}") for part, name in parts.items()]
-
-
-def _block_names(stack: str) -> list[Pair]:
-    ours, theirs = f"{stack}.blocks.{{i}}", f"model.{stack}.layers.{{i}}"
-    pairs = [
-        (f"{stack}.embed.positions.table", f"model.{stack}.embed_positions.weight"),
-        *_attention_names(f"{ours}.self_attention", f"{theirs}.self_attn"),
-        (f"{ours}.around_self_attention.norm", f"{theirs}.self_attn_layer_norm"),
-        (f"{ours}.feed_forward.inner", f"{theirs}.fc1"),
-        (f"{ours}.feed_forward.outer", f"{theirs}.fc2"),
-        (f"{ours}.around_feed_forward.norm", f"{theirs}.final_layer_norm"),
-        (f"{stack}.final_norm", f"model.{stack}.layer_norm"),
-    ]
-    if stack == "decoder":
-        pairs += _attention_names(f"{ours}.cross_attention", f"{theirs}.encoder_attn")
-        pairs.append((f"{ours}.around_cross_attention.norm", f"{theirs}.encoder_attn_layer_norm"))
-    return pairs
-
-
 PUBLIC_NAMES = WeightNames(
     [
         ("encoder.embed.tokens", "model.shared"),
         ("output.bias", "final_logits_bias"),
-        *_block_names("encoder"),
-        *_block_names("decoder"),
+        *stack_names("encoder"),
+        *stack_names("decoder"),
     ]
 )
 

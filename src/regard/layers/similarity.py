@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from regard.notation import Keys, Queries, Scores
 
 
+@runtime_checkable
 class Similarity(Protocol):
     """A function of every query and every key of a head."""
 

@@ -116,7 +116,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         action = "name the folder of a finished run, or train one"
         raise RunError.because(path, error.strerror or error, "a file of a run", action) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError.because(path, error, "a JSON object", "use a whole copy of the file") from error
     if not isinstance(table, dict):
         raise CheckpointError.because(path, type(table).__name__, "a JSON object", "use a whole copy of the file")

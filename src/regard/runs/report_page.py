@@ -15,11 +15,12 @@ body { margin: 0 auto; padding: 2.5rem 1.25rem 5rem; max-width: 62rem; backgroun
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .4rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; margin: 2.8rem 0 .8rem; padding-top: .6rem; border-top: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.4rem 0 .5rem; }
-nav { color: var(--faint); } nav a { margin-right: 1rem; } a { color: var(--accent); }
+nav { display: flex; flex-wrap: wrap; gap: .1rem 1rem; } a { color: var(--accent); }
 table { border-collapse: collapse; width: 100%; margin: .4rem 0; } .wide { overflow-x: auto; }
 th, td { text-align: left; vertical-align: top; padding: .38rem .9rem .38rem 0; border-bottom: 1px solid var(--line);
   overflow-wrap: anywhere; }
-thead th { color: var(--faint); font-weight: 500; font-size: .875rem; } tbody th { font-weight: 500; }
+thead th { color: var(--faint); font-weight: 500; font-size: .875rem; }
+tbody th { font-weight: 500; overflow-wrap: break-word; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 table.pairs { width: auto; min-width: 24rem; max-width: 100%; } .pairs td.number { text-align: left; }
 td table { margin: 0; } td table tr:last-child > * { border-bottom: 0; }

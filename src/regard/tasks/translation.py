@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from regard.notation import Ids
 from regard.tasks.loss import Losses, label_smoothed_cross_entropy
 
 
+@runtime_checkable
 class SequenceModel(Protocol):
     """What the task needs of a model."""
 

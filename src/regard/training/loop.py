@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from regard.training.schedule import Schedule
 from regard.training.settings import TrainSettings
 
 
+@runtime_checkable
 class Task(Protocol):
     """What the loop needs of a task."""
 
