@@ -50,7 +50,7 @@ SMALL_RUN = (
     "data.bleu_sentences=4 train.steps=30 train.save_every=10 train.validate_every=15 train.log_every=5 "
     "train.batch_tokens=512 train.learning_rate=0.01 train.precision=float32 train.threads=1 train.average=last "
     "decode.beam=2 decode.max_extra=5"
-).split()  # noqa: SIM905
+).split()
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,16 @@ def test_pieces_are_readable() -> None:
     assert TOKENIZERS["byte", "single"].pieces("ж") == ["▁", "�", "�"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_spans_say_where_in_the_text_each_piece_stands(kind: str) -> None:
+    tokenizer = TOKENIZERS[kind, "single"]
+    for text in ("Ein Hund läuft.", "  Two   dogs run"):
+        spans, pieces = tokenizer.spans(text), tokenizer.pieces(text)
+        assert len(spans) == len(pieces)
+        for (start, end), piece in zip(spans, pieces, strict=True):
+            assert piece in ("▁", "<unk>") or text[start:end].strip() == piece.strip("▁")
+
+
 # --- normalisation
 
 

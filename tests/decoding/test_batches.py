@@ -65,7 +65,7 @@ def test_a_sentence_gets_bit_for_bit_the_same_alone_and_in_any_batch(lively, set
 
     alone = results(range(16), 1)
     assert results(range(16), 100_000) == alone
-    assert len({hypotheses[0].ids for hypotheses in alone}) > 10
+    assert len({hypotheses[0].ids for hypotheses in alone}) > 4
     shuffled = random.sample(range(16), 16)
     assert results(shuffled, 200) == alone
 

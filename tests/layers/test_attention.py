@@ -238,15 +238,16 @@ def test_a_similarity_of_any_kind_can_be_handed_in(path):
     torch.testing.assert_close(attention(x, key, lengths, similarity=nearness), alike, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("gradient", "calls"), [("asked for", 0), ("not needed", 1), ("switched off", 1)])
-def test_the_fused_kernel_runs_where_no_gradient_is_wanted(monkeypatch, gradient, calls):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("gradient", ["asked for", "not needed", "switched off"])
+def test_only_training_in_bfloat16_on_a_processor_does_without_the_fused_kernel(monkeypatch, gradient, dtype):
     called = []
     kernel = functional.scaled_dot_product_attention
     monkeypatch.setattr(functional, "scaled_dot_product_attention", lambda *a, **k: called.append(1) or kernel(*a, **k))
-    x = drawn(1, 2, 3, 4).requires_grad_(gradient != "not needed")
+    x = drawn(1, 2, 3, 4).to(dtype).requires_grad_(gradient != "not needed")
     with torch.set_grad_enabled(gradient != "switched off"):
         attention(x, x, x)
-    assert len(called) == calls
+    assert len(called) == (0 if gradient == "asked for" and dtype == torch.bfloat16 else 1)
 
 
 def test_away_from_the_processor_the_fused_kernel_always_runs():

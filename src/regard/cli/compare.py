@@ -28,18 +28,20 @@ def compare(
     from regard.data.corpus import read_pairs
     from regard.evaluation.compare import HEADINGS, Entry
     from regard.evaluation.compare import compare as compare_entries
-    from regard.looking.figures import comparison, save
+    from regard.looking.figures import comparison, picture_suffix, save
     from regard.runs.folder import load, training_seconds
     from regard.runs.measure import measure
 
     names = [str(run) for run in runs]
     if len(set(names)) < len(names):
         raise SettingError.because("RUN", ", ".join(names), "every run once", "leave the repeated one out")
+    if out:
+        picture_suffix(out)
     sources, references = map(list, zip(*read_pairs(source, target), strict=True))
     entries = []
     for name, folder in zip(names, runs, strict=True):
         model = load(folder)
-        settings = model.settings(beam=beam) if beam else model.decoding
+        settings = model.settings(beam=beam) if beam is not None else model.decoding
         with counting(f"translating with {name}", len(sources)) as progress:
             found = measure(model, sources, references, settings, progress)
         seconds, surprise = training_seconds(folder), found.perplexity.perplexity

@@ -49,7 +49,6 @@ def demo(
         print(f"From {LOOKING[word]}, {where} (the best on the validation puzzles) prefers the right noun in {share}.")
     for english, german in story.examples:
         print(f"\n  {english}\n  {german}")
-    print(
-        f"\nPictures: {out}/learning.png alignment.png it.png last.png positions.png    report: {out}/run/report.html"
-    )
+    print(f"\nPictures: {out}/learning.png alignment.png it.png adjective.png positions.png")
+    print(f"Report:    {out}/run/report.html")
     print(f"Your own:  regard translate {out}/run    (type English, end with Ctrl-D)")

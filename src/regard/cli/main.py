@@ -5,6 +5,7 @@ A command's file is imported to show its help, so whatever is slow to import is 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -21,30 +22,32 @@ from regard.cli.export import export
 from regard.cli.inspect import inspect
 from regard.cli.train import train
 from regard.cli.translate import translate
-from regard.errors import RegardError
+from regard.errors import RegardError, RunError, TrainingError
 
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
 PIPE_CLOSED = 128 + 13  # and SIGPIPE, after `| head`
+DISK_FAILURES = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
 class Commands(TyperGroup):
     """Turns what ends a command early into a message and an exit code."""
 
     def invoke(self, context: Any) -> Any:
-        """Run a command. A RegardError becomes its message and exit code; only ``--debug`` shows where it came from."""
+        """Run a command. An error for the user becomes its message and exit code; ``--debug`` shows its origin."""
         try:
             result = super().invoke(context)
             sys.stdout.flush()
-        except RegardError as error:
-            if context.params.get("debug"):
-                traceback.print_exc()
-            print(error, file=sys.stderr)
-            raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as interrupt:
             raise typer.Exit(INTERRUPTED) from interrupt
         except BrokenPipeError as closed:
             _forget_output()
             raise typer.Exit(PIPE_CLOSED) from closed
+        except (RegardError, OSError) as error:
+            if context.params.get("debug"):
+                traceback.print_exc()
+            told = _told(error) if isinstance(error, OSError) else error
+            print(told, file=sys.stderr)
+            raise typer.Exit(told.exit_code) from error
         return result
 
 
@@ -89,6 +92,14 @@ def _debug_first(words: list[str]) -> list[str]:
     if "--debug" not in words[:end]:
         return words
     return ["--debug", *(word for word in words[:end] if word != "--debug"), *words[end:]]
+
+
+def _told(error: OSError) -> RegardError:
+    """What the system refused, as a message: a full or broken disk is a failure underway, the rest can be mended."""
+    kind = TrainingError if error.errno in DISK_FAILURES else RunError
+    action = "check its path and permissions, and the room on the disk"
+    expected = "a file that can be read and written"
+    return kind.because(error.filename or "a file", error.strerror or error, expected, action)
 
 
 def _forget_output() -> None:

@@ -51,9 +51,11 @@ def attention_of(model: EncoderDecoder, source: Sequence[int], target: Sequence[
     ids = torch.tensor([[*source, model.eos]]), torch.tensor([[*target, model.eos]])
     was_training = model.training
     model.eval()
-    with torch.inference_mode(), capture([module for stack in stacks.values() for module in stack]) as records:
-        model(ids[0], shift_right(ids[1], model.start))
-    model.train(was_training)
+    try:
+        with torch.inference_mode(), capture([module for stack in stacks.values() for module in stack]) as records:
+            model(ids[0], shift_right(ids[1], model.start))
+    finally:
+        model.train(was_training)
     layers = iter(records)
     return Attention(**{name: torch.stack([next(layers)[0][0] for _ in stack]) for name, stack in stacks.items()})
 

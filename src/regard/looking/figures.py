@@ -5,7 +5,7 @@ from __future__ import annotations
 from regard.looking.charts import bleu_by_length, comparison, lengths, positional_encoding
 from regard.looking.learning import learning_curve, schedule
 from regard.looking.maps import alignment, heads, masks, pointing
-from regard.looking.style import save, themed_svg
+from regard.looking.style import picture_suffix, save, themed_svg
 
 __all__ = [
     "alignment",
@@ -15,6 +15,7 @@ __all__ = [
     "learning_curve",
     "lengths",
     "masks",
+    "picture_suffix",
     "pointing",
     "positional_encoding",
     "save",

@@ -85,6 +85,14 @@ def bare(axes: Axes) -> None:
     axes.tick_params(length=0)
 
 
+def picture_suffix(path: Path) -> str:
+    """The suffix of a picture's name, so that a wrong one is known before the work. Raises SettingError."""
+    suffix = path.suffix.lower()
+    if suffix not in METADATA:
+        raise SettingError.because(path.name, f"suffix {suffix!r}", "a picture's .png, .svg or .pdf", "rename it")
+    return suffix
+
+
 @styled()
 def save(figure: Figure, path: Path | str) -> None:
     """Write a .png, .svg or .pdf, as the suffix says; the same figure gives the same bytes, without dates.
@@ -92,9 +100,7 @@ def save(figure: Figure, path: Path | str) -> None:
     Raises SettingError for another suffix and RunError where the file cannot be written.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in METADATA:
-        raise SettingError.because(path.name, f"suffix {suffix!r}", "a picture's .png, .svg or .pdf", "rename it")
+    suffix = picture_suffix(path)
     try:
         figure.savefig(path, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=METADATA[suffix])
     except OSError as error:

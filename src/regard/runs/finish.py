@@ -98,8 +98,8 @@ def run_facts(recipe: Recipe, prepared: Prepared, validator: Validator, done: Fi
     train = recipe.train
     return {
         "data": {
-            "source": recipe.data.source,
-            "target": recipe.data.target,
+            "source_file": recipe.data.source,
+            "target_file": recipe.data.target,
             "training_pairs": len(prepared.train),
             "training_tokens": prepared.train.tokens[1],
             "validation_pairs": len(prepared.valid),

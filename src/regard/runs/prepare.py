@@ -13,7 +13,7 @@ from regard.data.clean import Cleaner
 from regard.data.corpus import read_pairs
 from regard.data.store import PairStore, write_store
 from regard.data.tokenizer import Tokenizer, train_tokenizer
-from regard.errors import SettingError
+from regard.errors import DataError, SettingError
 from regard.runs.folder import DATA, read_tokenizers, write_tokenizers
 from regard.runs.recipe import Recipe
 from regard.storage import write_file
@@ -64,6 +64,9 @@ def read_corpus(recipe: Recipe) -> Corpus:
     if data.source is None:
         raise SettingError.because("data.source", "nothing", "two text files", "give --source FILE --target FILE")
     valid = list(_named_validation(recipe))
+    if data.valid_source is not None and not valid:
+        got = "no pair with text on both sides"
+        raise DataError.because(data.valid_source, got, "validation pairs", "check both files, or name neither")
     cleaner = Cleaner(recipe.cleaning)
     kept = sum(1 for _ in _cleaned(recipe, cleaner))
     every = 0 if valid else max(20, kept // data.valid_pairs)

@@ -67,6 +67,9 @@ class Standing:
     best_steps: list[tuple[float, int]] = field(default_factory=list)
     without_improvement: int = 0
 
+    def __post_init__(self) -> None:
+        self.best_steps = [(loss, step) for loss, step in self.best_steps]  # a checkpoint's JSON has lists
+
 
 @dataclass(frozen=True)
 class Outcome:
