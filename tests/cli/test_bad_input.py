@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 GOOD = "A dog.\nA cat.\nA bird.\n"
+TRANSLATE = ["translate", "{run}", "{files}/good.en"]
+TEST = ["--source", "{files}/good.en", "--target", "{files}/good.de"]
+SHORT = ["--source", "{files}/good.en", "--target", "{files}/short.de"]
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def files(tmp_path: Path) -> Path:
     [
         (
             "short.de",
-            "good.en: got 3 lines, but {files}/short.de has 2; expected line n of both to be the same sentence",
+            "good.en: got 3 lines, but {files}/short.de has 2; expected line n of both to be the same",
         ),
         ("empty.de", "empty.de: got an empty file; expected one sentence a line"),
         ("folder", "folder: got a directory; expected a file; name a file in it."),
@@ -73,11 +76,17 @@ def test_a_text_that_cannot_be_trained_on_is_refused(refuses, files, tmp_path, t
 
 
 def test_validation_without_any_text_is_refused(refuses, files, tmp_path):
-    """Lines that are all blank leave nothing to validate on; then pairs of the training text must do."""
+    """Lines that are all blank leave nothing to validate on."""
     words = ("--source", files / "good.en", "--target", files / "good.de", "--out", tmp_path / "run")
     blank = files / "blank.de"
     refuses(
-        "train", *words, "--valid-source", blank, "--valid-target", files / "good.de", says="no pair with text on both"
+        "train",
+        *words,
+        "--valid-source",
+        blank,
+        "--valid-target",
+        files / "good.de",
+        says="blank.de: got no pair with text on both sides; expected validation pairs",
     )
 
 
@@ -99,7 +108,7 @@ def test_validation_without_any_text_is_refused(refuses, files, tmp_path):
         (["model.activation=relo"], "model.activation: got 'relo'; expected one of relu"),
         (
             ["model.heads=7", "model.d_model=512"],
-            "model.heads: got 7 with d_model 512; expected a divisor of d_model; use 8.",
+            "heads: got 7 with d_model 512; expected a divisor of d_model; use 8.",
         ),
         (["model.heads=0"], "model.heads: got 0; expected at least 1"),
         (["model.d_model=15", "model.heads=3"], "d_model: got 15; expected an even number with sinusoids; use 16"),
@@ -121,7 +130,7 @@ def test_validation_without_any_text_is_refused(refuses, files, tmp_path):
         (["--resume", "--overwrite"], "--resume: got --overwrite as well; expected one of them; leave one out."),
         (
             ["--valid-source", "{files}/good.en"],
-            "data.valid_source: got one file of two; expected a source and a target",
+            "data.valid_source: got one file of two; expected a source and a",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -145,11 +154,11 @@ def test_every_mistake_of_a_recipe_is_told_at_once(refuses, files, tmp_path):
     [
         (
             ["--source", "good.en", "--target", "good.de"],
-            "--out: got nothing; expected the folder of the run; give --out",
+            "--out: got nothing; expected the folder of the run; give",
         ),
         (
             ["--source", "good.en", "--out", "run"],
-            "data.source: got one file of two; expected a source and a target; name",
+            "data.source: got one file of two; expected a source and a target",
         ),
         (["--target", "good.de", "--out", "run"], "data.source: got one file of two"),
         (["--out", "run"], "data.source: got nothing; expected two text files; give --source FILE --target FILE."),
@@ -171,17 +180,17 @@ def test_what_is_missing_is_named(refuses, files, monkeypatch, words, says):
         (
             "run",
             [],
-            "--out: got {out}, which already holds a run; expected a new or empty folder; add --resume to go on, or",
+            "{out}, which already holds a run; expected a new or empty folder; add --resume to go on, or",
         ),
         (
             "files",
             [],
-            "--out: got {out}, which already holds files; expected a new or empty folder; choose another folder.",
+            "{out}, which already holds files; expected a new or empty folder; choose another folder.",
         ),
         (
             "files",
             ["--overwrite"],
-            "--overwrite: got {out}, which holds files that are not a run; expected a run; choose",
+            "--overwrite: got {out}, which holds files that are not a run; expected a run;",
         ),
         ("files", ["--resume"], "--out: got {out}, which already holds files"),
         ("file", [], "--out: got {out}, a file; expected a folder; choose another name."),
@@ -241,7 +250,7 @@ def larger_vocabulary(run: Path) -> None:
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "there is none": (
         shutil.rmtree,
-        "small/config.json: got No such file or directory; expected a file of a run; name the",
+        "small/config.json: got No such file or directory; expected a file of a run;",
     ),
     "weights cut short": (
         lambda run: os.truncate(run / "model.safetensors", 4000),
@@ -249,7 +258,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no weights": (
         lambda run: (run / "model.safetensors").unlink(),
-        "model.safetensors: got No such file or directory",
+        "model.safetensors: got No such file",
     ),
     "a tokenizer of another size": (larger_vocabulary, "ids with a model of "),
     "a damaged tokenizer": (
@@ -299,42 +308,42 @@ def test_a_damaged_run_is_refused_by_every_command(refuses, run_copy, files, tmp
         (["translate", "{run}", "{files}/latin.de"], "latin.de:2: got the byte 0xF6, which is not UTF-8, at byte 8"),
         (["translate", "{run}", "{files}/nothing"], "nothing: got no such file"),
         (["translate", "{run}", "{files}/folder"], "folder: got a directory; expected a file"),
-        (["translate", "{run}", "{files}/good.en", "--beam", "0"], "beam: got 0; expected at least 1"),
-        (["translate", "{run}", "{files}/good.en", "--n-best", "0"], "n_best: got 0; expected at least 1"),
+        ([*TRANSLATE, "--beam", "0"], "beam: got 0; expected at least 1"),
+        ([*TRANSLATE, "--n-best", "0"], "n_best: got 0; expected at least 1"),
         (
-            ["translate", "{run}", "{files}/good.en", "--n-best", "5", "--beam", "2"],
+            [*TRANSLATE, "--n-best", "5", "--beam", "2"],
             "n_best: got 5; expected at most beam (2)",
         ),
         (
-            ["translate", "{run}", "{files}/good.en", "--top-p", "1.5", "--sample"],
+            [*TRANSLATE, "--top-p", "1.5", "--sample"],
             "top_p: got 1.5; expected more than 0",
         ),
         (
-            ["translate", "{run}", "{files}/good.en", "--temperature", "-1"],
+            [*TRANSLATE, "--temperature", "-1"],
             "temperature: got -1.0; expected at least 0",
         ),
         (
-            ["translate", "{run}", "{files}/good.en", "--length-penalty", "nan"],
+            [*TRANSLATE, "--length-penalty", "nan"],
             "length_penalty: got nan; expected a finite",
         ),
         (
-            ["evaluate", "{run}", "--source", "{files}/good.en", "--target", "{files}/short.de"],
+            ["evaluate", "{run}", *SHORT],
             "good.en: got 3 lines, but",
         ),
         (
-            ["evaluate", "{run}", "--source", "{files}/good.en", "--target", "{files}/good.de", "--beam", "0"],
+            ["evaluate", "{run}", *TEST, "--beam", "0"],
             "beam: got 0",
         ),
         (
-            ["evaluate", "{run}", "--source", "{files}/good.en", "--target", "{files}/good.de", "--against", "no"],
+            ["evaluate", "{run}", *TEST, "--against", "no"],
             "no/config.json",
         ),
         (
-            ["compare", "{run}", "--source", "{files}/good.en", "--target", "{files}/good.de", "--beam", "0"],
+            ["compare", "{run}", *TEST, "--beam", "0"],
             "beam: got 0",
         ),
         (
-            ["compare", "{run}", "{run}", "--source", "{files}/good.en", "--target", "{files}/good.de"],
+            ["compare", "{run}", "{run}", *TEST],
             "expected every run once; leave the repeated one out.",
         ),
         (
@@ -352,16 +361,16 @@ def test_a_damaged_run_is_refused_by_every_command(refuses, run_copy, files, tmp
         ),
         (
             ["inspect", "{run}", "--source", "{files}/good.en"],
-            "inspect: got both; expected a run or a corpus; name one.",
+            "inspect: got both; expected a run or a corpus;",
         ),
         (["inspect"], "inspect: got neither; expected a run or a corpus"),
         (
             ["inspect", "--source", "{files}/good.en"],
-            "--source: got one file of two; expected a source and a target; name both",
+            "--source: got one file of two; expected a source and",
         ),
         (
             ["export", "{run}", "{files}/out", "--to", "onnx"],
-            "--to: got 'onnx'; expected one of huggingface, ctranslate2",
+            "--to: got 'onnx'; expected one of huggingface,",
         ),
         (["export", "{run}", "{files}/folder"], "folder, which exists; expected a new folder; choose another name."),
         (["export", "{run}", "{files}/good.en/out"], "Not a directory"),

@@ -14,13 +14,6 @@ from regard.layers.attention import attention, fused_is_faster, masked_softmax
 from regard.layers.similarity import DotProduct
 
 
-@pytest.fixture(params=["plain", "fused"])
-def path(request, monkeypatch) -> str:
-    """Each of the two ways in which attention is computed, whatever would be faster."""
-    monkeypatch.setattr(module, "fused_is_faster", lambda query: request.param == "fused")
-    return request.param
-
-
 def drawn(*shape: int) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from regard.families import transformer
 from regard.families.transformer import Config
+from regard.layers import attention
 from regard.models.transformer import EncoderDecoder
 from regard.models.vocabulary import Vocabulary, joint_vocabulary
 
@@ -36,6 +37,13 @@ def make(config: Config, vocabulary: Vocabulary | None = None, std: float = 0.2)
         model.decoder.embed.tokens.weight[model.pad].zero_()
         model.output.bias.normal_(std=std)
     return model
+
+
+@pytest.fixture(params=["plain", "fused"])
+def path(request, monkeypatch) -> str:
+    """Each of the two ways in which attention is computed, whatever would be faster."""
+    monkeypatch.setattr(attention, "fused_is_faster", lambda query: request.param == "fused")
+    return request.param
 
 
 @pytest.fixture

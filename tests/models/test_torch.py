@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from regard.families.transformer import Config
 
-ATTENTION = {"self_attn": "self_attention", "multihead_attn": "cross_attention"}
+pytestmark = pytest.mark.usefixtures("path")
 
 
 def copy_attention(theirs: nn.MultiheadAttention, ours) -> None:

@@ -75,7 +75,7 @@ def test_an_unknown_format_is_refused(finished_run, tmp_path):
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
 def test_what_is_there_already_is_left_alone(finished_run, tmp_path, make):
     make(tmp_path / "out")
-    with pytest.raises(RunError, match="DIR: got .*out, which exists; expected a new folder; choose another name"):
+    with pytest.raises(RunError, match=r"DIR: got .*out, which exists; expected a new folder; choose another name"):
         export(finished_run, tmp_path / "out", "huggingface")
 
 

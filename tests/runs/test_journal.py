@@ -84,7 +84,7 @@ def test_a_damaged_journal_is_named_with_its_line(tmp_path, text, line):
 def test_without_tensorboard_it_is_said_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(
-        SettingError, match="train.tensorboard: got true; expected the tensorboard package; pip install"
+        SettingError, match=r"train\.tensorboard: got true; expected the tensorboard package; pip install"
     ):
         Journal(tmp_path / "metrics.jsonl", 0, events=tmp_path)
 

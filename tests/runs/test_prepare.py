@@ -129,7 +129,7 @@ def test_separate_tokenizers_are_learnt_from_their_own_side(tmp_path):
 
 def test_no_tokenizer_learns_from_the_validation_pairs(tmp_path):
     found = [*pairs(30), ("ž", "ž")]
-    source, target = learn_tokenizers(read_corpus(recipe(tmp_path, found, valid=1, tokenizer={"kind": "character"})))
+    source, _ = learn_tokenizers(read_corpus(recipe(tmp_path, found, valid=1, tokenizer={"kind": "character"})))
     assert source.encode("ž") == [source.unk]
 
 

@@ -117,6 +117,23 @@ def test_bfloat16_is_near(monkeypatch):
         assert (rounded.double() - right).norm() < 0.01 * right.norm()
 
 
+def test_with_bfloat16_the_softmax_is_still_computed_in_float32():
+    """Without hidden states the logits are the bias; rounded to bfloat16 it would be wrong in the third digit."""
+    weight, bias, targets = torch.randn(V, D).bfloat16(), torch.randn(V), torch.randint(0, V - 1, (50,))
+    found = label_smoothed_cross_entropy(torch.zeros(50, D).bfloat16(), weight, bias, targets, never=V - 1)
+    expected = functional.cross_entropy(bias[: V - 1].double().expand(50, -1), targets, reduction="sum")
+    assert found.plain.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_with_bfloat16_the_gradient_of_the_weights_adds_up_in_float32(monkeypatch):
+    """1000 tokens, one at a time, each adding 1/10 to every row but the first; in bfloat16 the sum would end at 32."""
+    monkeypatch.setattr(module, "ROWS", 1)
+    weight, hidden = torch.zeros(V, D).bfloat16().requires_grad_(), torch.ones(1000, D).bfloat16()
+    targets = torch.zeros(1000, dtype=torch.long)
+    label_smoothed_cross_entropy(hidden, weight, torch.zeros(V), targets, never=V - 1).smoothed.backward()
+    torch.testing.assert_close(weight.grad[1 : V - 1].float(), torch.full((V - 2, D), 100.0), rtol=0.01, atol=0)
+
+
 def test_no_tokens_at_all_lose_nothing():
     hidden, weight, bias, targets = drawn(0)
     found = label_smoothed_cross_entropy(hidden, weight, bias, targets, smoothing=0.1, never=V - 1)

@@ -247,7 +247,7 @@ def test_a_damaged_checkpoint_is_known_refused_and_left_as_it_is(copying, traine
 def test_a_damaged_checkpoint_is_not_averaged(copying, trainer_of, tmp_path):
     saved = save_checkpoint(tmp_path, run(trainer_of(copying()), 1), {})
     flip(saved / "trainer.safetensors")
-    with pytest.raises(CheckpointError, match="trainer.safetensors is not as it was written"):
+    with pytest.raises(CheckpointError, match=r"trainer\.safetensors is not as it was written"):
         kept_weights(saved)
 
 
@@ -303,7 +303,7 @@ def test_the_memory_of_an_unknown_weight_is_refused(copying, trainer_of):
     trainer = run(trainer_of(copying()), 1)
     tensors = {name.replace("optimizer/output", "optimizer/outlet"): t for name, t in trainer.tensors().items()}
     tensors["optimizer/elsewhere.weight/exp_avg"] = torch.zeros(1)
-    with pytest.raises(CheckpointError, match="optimizer state elsewhere.weight/exp_avg: got an unknown weight"):
+    with pytest.raises(CheckpointError, match=r"optimizer state elsewhere\.weight/exp_avg: got an unknown weight"):
         trainer.restore(tensors, trainer.step, trainer.place)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -191,7 +191,7 @@ def test_every_pair_is_seen_once_an_epoch_in_the_order_of_seed_and_epoch(copying
     run(trainer_of(data, accumulate=accumulate), -(-3 * size // accumulate))
     for epoch in range(3):
         rows = data.seen[epoch * size : (epoch + 1) * size]
-        assert sorted(sum(rows, [])) == list(range(len(data.rows)))
+        assert sorted(chain.from_iterable(rows)) == list(range(len(data.rows)))
         assert rows == [batch.tolist() for batch in plan_batches(data.lengths, data.batch_tokens, data.seed, epoch)]
     assert data.seen[:size] != data.seen[size : 2 * size]
 

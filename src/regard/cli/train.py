@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,7 +58,8 @@ def train(
     if outcome.finished is None:
         if (out / "model.safetensors").exists():
             return
-        progress.note(f"stopped after step {outcome.step}, saved; go on with: regard train --out {out} --resume")
+        again = f"regard train --out {shlex.quote(str(out))} --resume"
+        progress.note(f"stopped after step {outcome.step}, saved; go on with: {again}")
         raise typer.Exit(STOPPED)
     _summarise(out, outcome.finished)
 
@@ -94,4 +96,4 @@ def _summarise(out: Path, done: Any) -> None:
         ("metric", "score", "95 %", "signature"),
         done.scores.rows(),
     )
-    print(f"\nregard translate {out} FILE        report: {out / 'report.html'}")
+    print(f"\nregard translate {shlex.quote(str(out))} FILE        report: {out / 'report.html'}")

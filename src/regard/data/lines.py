@@ -93,6 +93,8 @@ def count_lines(path: Path) -> int:
     with open_text(path) as stream:
         try:
             while block := stream.read(1 << 20):
+                if last == b"\n" and not count:
+                    _refuse_utf16(block, path)  # whose line ends are two bytes, so that the count would be wrong
                 count += block.count(b"\n")
                 last = block[-1:]
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:

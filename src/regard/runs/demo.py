@@ -27,7 +27,7 @@ from regard.storage import write_file
 # layer, the encoder itself must find out what "it" is, and a head can be seen to do so.
 RECIPE: Mapping[str, Any] = MappingProxyType(
     {
-        "model": {"size": "tiny", "layers": 4, "decoder_layers": 1, "norm": "pre", "dropout": 0.1},
+        "model": {"size": "tiny", "layers": 3, "decoder_layers": 1, "norm": "pre", "dropout": 0.1},
         "tokenizer": {"kind": "word"},
         "train": {
             "steps": 1200,

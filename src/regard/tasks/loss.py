@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-ROWS = 512  # logits made at a time: 512 × 10,000 float32 values are 20 MiB (chosen by measuring, see LOG.md)
+ROWS = 512  # logits made at a time: 512 × 10,000 float32 values are 20 MiB
 
 
 class Losses(NamedTuple):
