@@ -22,7 +22,7 @@ def compare(
     """Several runs on one test set: a table, and a chart; each is tested against the first.
 
     Example:
-        regard compare runs/small runs/large --source test.de --target test.en --out compare.png
+    - `regard compare runs/small runs/large --source test.de --target test.en --out compare.png`
     """
     from regard.cli.console import counting, print_table
     from regard.data.corpus import read_pairs

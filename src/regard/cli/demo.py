@@ -21,9 +21,9 @@ def demo(
     puzzle: what does "it" mean? The test sentences combine nouns that training never showed together.
 
     Examples:
-        regard demo
+    - `regard demo`
 
-        regard demo --data-only toy   # a corpus to try `regard train` on
+    - `regard demo --data-only toy` (a corpus to try `regard train` on)
     """
     from regard.data import sample
 

@@ -24,9 +24,9 @@ def evaluate(
     With `--against`, the paired bootstrap says how sure the difference of the two runs is.
 
     Examples:
-        regard evaluate runs/de-en --source test.de --target test.en
+    - `regard evaluate runs/de-en --source test.de --target test.en`
 
-        regard evaluate runs/big --source test.de --target test.en --against runs/small --json
+    - `regard evaluate runs/big --source test.de --target test.en --against runs/small --json`
     """
     from regard.cli.console import counting
     from regard.data.corpus import read_pairs

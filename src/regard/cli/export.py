@@ -18,9 +18,9 @@ def export(
     A run already is a folder that `transformers` opens; `--to huggingface` copies just those files.
 
     Examples:
-        regard export runs/de-en shared/de-en
+    - `regard export runs/de-en shared/de-en`
 
-        regard export runs/de-en fast/de-en --to ctranslate2
+    - `regard export runs/de-en fast/de-en --to ctranslate2`
     """
     from regard.runs.export import export as write
 

@@ -22,9 +22,9 @@ def inspect(
     """What is in a run or a corpus, and what is wrong with it.
 
     Examples:
-        regard inspect runs/de-en
+    - `regard inspect runs/de-en`
 
-        regard inspect --source train.de --target train.en --test-source test.de --test-target test.en
+    - `regard inspect --source train.de --target train.en --test-source test.de --test-target test.en`
     """
     if (run is None) == (source is None):
         raise SettingError.because("inspect", "neither" if run is None else "both", "a run or a corpus", "name one")

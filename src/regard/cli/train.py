@@ -33,11 +33,11 @@ def train(
     held out. Without a recipe, the data decides what it can.
 
     Examples:
-        regard train --source train.de --target train.en --out runs/de-en --budget 20m
+    - `regard train --source train.de --target train.en --out runs/de-en --budget 20m`
 
-        regard train recipes/multi30k-de-en.toml --out runs/m30k train.seed=2 model.dropout=0.2
+    - `regard train recipes/multi30k-de-en.toml --out runs/m30k train.seed=2 model.dropout=0.2`
 
-        regard train --out runs/de-en --resume
+    - `regard train --out runs/de-en --resume`
     """
     if settings:
         _list_settings()

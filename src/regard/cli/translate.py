@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+WINDOW = 1000  # lines held and batched at a time
+
 
 def translate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a trained run.")],
@@ -33,9 +35,9 @@ def translate(
     word numbers from 0, from the attention to the source.
 
     Examples:
-        echo "Ein Hund läuft." | regard translate runs/de-en
+    - `echo "Ein Hund läuft." | regard translate runs/de-en`
 
-        regard translate runs/de-en test.de --beam 5 --json > test.jsonl
+    - `regard translate runs/de-en test.de --beam 5 --json > test.jsonl`
     """
     from regard.cli.console import counting
     from regard.data.corpus import read_lines
@@ -61,7 +63,8 @@ def translate(
     name = str(file) if file else "standard input"
     ours, theirs = tee(lines)  # holds only as many lines as one reader is ahead of the other
     with counting("translating", None) as progress:
-        found = model.translator.translate_stream(theirs, settings, name=name, progress=progress)
+        window = 1 if file is None and sys.stdin.isatty() else WINDOW  # who types wants an answer to each line
+        found = model.translator.translate_stream(theirs, settings, window=window, name=name, progress=progress)
         for source, translation in zip(ours, found, strict=True):
             alignment = _alignment(model, source, translation) if align else None
             for line in _written(source, translation, n_best or 1, as_json, alignment):
