@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from regard.looking.capture import word_alignment
 from regard.models.state import weights_of
 from regard.runs.folder import Model, load, read_recipe, write_model
 
@@ -108,16 +109,19 @@ def test_json_has_an_object_a_line_with_scores(command, run, model, texts):
     assert records[2]["alignment"] == ""
 
 
-def test_an_alignment_names_words_of_both_lines(command, run, texts):
+def test_an_alignment_names_words_of_both_lines(command, run, model, texts):
     ended = command("translate", run, "--align", stdin="\n".join([*texts, "", ""]))
     *lines, empty = ended.out.splitlines()
     assert empty == "\t"
-    for source, line in zip(texts, lines, strict=True):
-        target, alignment = line.split("\t")
+    for source, line, found in zip(texts, lines, model.translations(texts), strict=True):
+        text, alignment = line.split("\t")
+        assert text == found.text
+        ids = model.source_tokenizer.encode(source)
+        pieces = model.source_tokenizer.pieces_of(ids), model.target_tokenizer.pieces_of(found.ids)
+        assert alignment == word_alignment(model.module, ids, found.ids, pieces)
         links = [tuple(map(int, link.split("-"))) for link in alignment.split()]
-        assert links == sorted(links)
         assert {s for s, _ in links} <= set(range(len(source.split())))
-        assert sorted(t for _, t in links) == list(range(len(target.split())))
+        assert len({t for _, t in links}) == len(links) > 0, "one link a target word"
 
 
 def test_nothing_but_translations_stands_on_standard_output(command, run, texts):

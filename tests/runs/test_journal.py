@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,6 +44,12 @@ def test_a_line_is_there_as_soon_as_it_is_written(tmp_path):
         journal.write({"step": 1, "note": "Größe"})
         assert read_journal(path) == [{"step": 1, "note": "Größe"}]
         assert journal.flush() == path.stat().st_size
+
+
+def test_what_json_has_no_word_for_is_left_out(tmp_path):
+    with Journal(tmp_path / "metrics.jsonl", 0) as journal:
+        journal.write({"step": 1, "valid_loss": 800.0, "valid_perplexity": math.inf, "other": math.nan})
+    assert (tmp_path / "metrics.jsonl").read_text(encoding="utf-8") == '{"step": 1, "valid_loss": 800.0}\n'
 
 
 def test_what_came_after_the_checkpoint_goes(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from regard.errors import SettingError
 from regard.families import transformer
 from regard.models.vocabulary import joint_vocabulary
 from regard.runs import plan
-from regard.runs.plan import choose_size, count_steps, parse_budget, settle, steps_within
+from regard.runs.plan import choose_size, count_steps, parse_budget, seconds_of_step, settle, steps_within
 from regard.runs.recipe import recipe_from
 from regard.tasks.translation import Translation
 from regard.training.loop import Feed, Trainer
@@ -137,7 +138,7 @@ def test_the_trial_leaves_the_trainer_untouched():
     for trainer in (tried, plain):
         list(trainer.steps(3))
     before = tensors(tried)
-    steps_within(1.0, tried)
+    seconds_of_step(tried, 3600.0)
     after = tensors(tried)
     assert after.keys() == before.keys()
     assert all(torch.equal(after[name], before[name]) for name in before)
@@ -148,16 +149,37 @@ def test_the_trial_leaves_the_trainer_untouched():
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_the_steps_that_fit_follow_from_the_measured_time(monkeypatch):
-    """By hand: a step of 0.1 s fits 85 times into the 8.5 s that the reserve leaves of 10 s."""
-    monkeypatch.setattr(plan, "RESERVE", 0.15)
-    clock = iter(n * 0.1 for n in range(10_000))
+@pytest.mark.parametrize(("budget", "tried"), [(1000.0, 10), (20.0, 4), (4.0, 3), (0.0, 3)])
+def test_a_step_is_timed_without_the_first_ones_and_in_a_tenth_of_the_budget(monkeypatch, budget, tried):
+    """By a clock of our own: the first two steps take 0.9 s, the third 0.2 s, the fourth 0.3 s, the others 0.5 s."""
+    durations = [0.9, 0.9, 0.2, 0.3, *[0.5] * 20]
+    moments = [0.0]
+    for seconds in durations:
+        moments += [moments[-1], moments[-1] + seconds]
+    clock = iter(moments[1:])
     monkeypatch.setattr("regard.training.loop.time.perf_counter", lambda: next(clock))
-    steps, each = steps_within(10.0, make_trainer())
-    assert each == pytest.approx(0.1)
-    assert steps in (84, 85)
+    assert seconds_of_step(make_trainer(), budget) == pytest.approx(statistics.mean(durations[2:tried]))
 
 
-@pytest.mark.parametrize("seconds", [0.0, -3.0])
-def test_without_any_time_left_there_is_one_step(seconds):
-    assert steps_within(seconds, make_trainer())[0] == 1
+@pytest.mark.parametrize(
+    ("seconds", "step", "pause", "expected"),
+    [
+        (100.0, 0.1, 0.5, (790, 12)),  # 85 s are free; 12 pauses take 6 of them, 790 steps 79
+        (100.0, 0.1, 5.0, (650, 4)),  # a quarter of 85 s is 4 pauses of 5 s; 65 s are left
+        (100.0, 0.1, 1000.0, (1, 1)),
+        (0.0, 0.1, 0.1, (1, 1)),
+        (-5.0, 0.1, 0.1, (1, 1)),
+    ],
+)
+def test_the_steps_and_pauses_that_fit_follow_by_hand(seconds, step, pause, expected):
+    steps, pauses = steps_within(seconds, step, pause)
+    assert pauses == expected[1]
+    assert steps == pytest.approx(expected[0], abs=1)
+    if steps > 1:
+        assert steps * step + pauses * pause <= seconds
+
+
+def test_fewer_pauses_are_farther_apart():
+    recipe = recipe_from({}, size="tiny")
+    assert settle(recipe, 1000, pauses=4).train.save_every == 250
+    assert settle(recipe, 1000, pauses=4).train.validate_every == 250

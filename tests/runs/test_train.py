@@ -391,6 +391,17 @@ def test_a_loss_that_is_no_number_ends_the_run_with_its_last_checkpoint(table, t
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
+@pytest.mark.usefixtures("plainly")
+def test_a_validation_loss_that_is_no_number_ends_the_run_too(table, tmp_path):
+    more = ["train.learning_rate=1e20", "train.save_every=1", "train.validate_every=1", "train.warmup=2"]
+    with pytest.raises(
+        TrainingError, match="validation loss: got nan; expected a finite number; lower train"
+    ) as caught:
+        go(table(*more), tmp_path / "run")
+    assert caught.value.exit_code == 1
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import sys
@@ -65,8 +66,9 @@ class Journal:
         self._losses, self._tokens, self._seconds = [], 0, 0.0
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """One line."""
-        self._file.write(json.dumps(record) + "\n")
+        """One line. A number that is infinite or none, which JSON has no word for, is left out."""
+        record = {key: value for key, value in record.items() if not isinstance(value, float) or math.isfinite(value)}
+        self._file.write(json.dumps(record, allow_nan=False) + "\n")
         if self._tensorboard is not None:
             for key, value in record.items():
                 if key not in ("step", "epoch"):

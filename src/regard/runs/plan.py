@@ -18,8 +18,10 @@ from regard.training.settings import TrainSettings
 LARGE_CORPUS = 1_000_000  # pairs
 LEAST_STEPS, EPOCHS = 1000, 20  # without steps, epochs or a budget
 PAUSES = 12  # validations and checkpoints of a run
-RESERVE = 0.15  # of a budget: validations, checkpoints, the final scores, and other people on the machine
-CALIBRATION_STEPS = 10
+RESERVE = 0.15  # of a budget: checkpoints, the report, and other people on the machine
+CALIBRATION_STEPS, WARM_UP_STEPS = 10, 2  # tried, and of these not counted: the first ones are slow
+TRIAL = 0.1  # of a budget at most, for finding out how long a step takes
+PAUSE_SHARE = 0.25  # of the time left, at most, for the pauses
 HIGHEST_RATE = {"post": 1e-3, "pre": 2e-3}  # equation 3 with a short warm-up goes higher than training bears (LOG.md)
 
 
@@ -39,7 +41,7 @@ def parse_budget(text: str) -> float:
     return float(seconds)
 
 
-def settle(recipe: Recipe, steps: int) -> Recipe:
+def settle(recipe: Recipe, steps: int, pauses: int = PAUSES) -> Recipe:
     """The recipe with the number of steps and all that follows from it."""
     train = recipe.train
     warmup = train.warmup or max(1, min(4000, steps // 10))
@@ -50,7 +52,7 @@ def settle(recipe: Recipe, steps: int) -> Recipe:
     average = train.average
     if average == "auto":
         average = "none" if train.schedule in ENDING_AT_ZERO else "last"
-    save = train.save_every or max(1, steps // PAUSES)
+    save = train.save_every or max(1, steps // pauses)
     return with_train(
         recipe,
         steps=steps,
@@ -70,12 +72,19 @@ def count_steps(train: TrainSettings, batches_per_epoch: int) -> int:
     return train.epochs * updates if train.epochs is not None else max(LEAST_STEPS, EPOCHS * updates)
 
 
-def steps_within(seconds: float, trainer: Trainer) -> tuple[int, float]:
-    """How many steps fit into ``seconds``, and the seconds a step took in a trial.
-
-    The trial runs real steps on a copy, whose results are thrown away.
-    """
+def seconds_of_step(trainer: Trainer, budget: float) -> float:
+    """How long a step takes: real steps are tried on a copy, whose results are thrown away."""
     trial: Any = copy.deepcopy(trainer)
-    durations = [step.seconds for step in trial.steps(CALIBRATION_STEPS)][2:]
-    each = statistics.mean(durations)
-    return max(1, int(seconds * (1.0 - RESERVE) / each)), each
+    durations: list[float] = []
+    for step in trial.steps(trainer.step + CALIBRATION_STEPS):
+        durations.append(step.seconds)
+        if len(durations) > WARM_UP_STEPS and sum(durations) > TRIAL * budget:
+            break
+    return statistics.mean(durations[WARM_UP_STEPS:])
+
+
+def steps_within(seconds: float, step: float, pause: float) -> tuple[int, int]:
+    """How many steps, and how many pauses among them, fit into ``seconds``, where one takes so many seconds."""
+    free = seconds * (1.0 - RESERVE)
+    pauses = max(1, min(PAUSES, int(PAUSE_SHARE * free / pause)))
+    return max(1, int((free - pauses * pause) / step)), pauses

@@ -19,7 +19,7 @@ from regard.models.vocabulary import Vocabulary
 from regard.runs.finish import Finished, finish
 from regard.runs.folder import CHECKPOINTS, METRICS, RECIPE, WEIGHTS, read_recipe
 from regard.runs.journal import Journal
-from regard.runs.plan import choose_size, count_steps, parse_budget, settle, steps_within
+from regard.runs.plan import PAUSES, choose_size, count_steps, parse_budget, seconds_of_step, settle, steps_within
 from regard.runs.prepare import Prepared, is_prepared, open_prepared, prepare, read_corpus
 from regard.runs.recipe import Recipe, recipe_from
 from regard.runs.stopping import StopRequest
@@ -177,14 +177,25 @@ class _Run:
     def settle(self) -> None:
         """Fix the number of steps, and with it the whole recipe, and write it down."""
         settings = self.recipe.train
-        steps = count_steps(settings, len(self.trainer.feed.epoch(0)))
+        steps, pauses = count_steps(settings, len(self.trainer.feed.epoch(0))), PAUSES
         if settings.budget and settings.steps is None:
             self.watcher.stage("calibrating")
-            left = parse_budget(settings.budget) - (time.monotonic() - self.began)
-            steps, each = steps_within(left, self.trainer)
-            self.watcher.note(f"{each:.2f} s a step, so {steps} steps fit into {settings.budget}")
-        self._adopt(settle(self.recipe, steps))
+            steps, pauses = self._fit(settings.budget)
+        self._adopt(settle(self.recipe, steps, pauses))
         write_file(self.folder / RECIPE, self.recipe.to_toml())
+
+    def _fit(self, budget: str) -> tuple[int, int]:
+        """How many steps and pauses fit into the budget, by trying a few steps and a pause."""
+        seconds = parse_budget(budget)
+        step = seconds_of_step(self.trainer, seconds)
+        began = time.monotonic()
+        self.validator.record(self.trainer.kept_weights())
+        pause = time.monotonic() - began
+        # The final scores are of all validation pairs; but a trained model stops where this one goes on to the limit.
+        scores = pause * len(self.prepared.valid_texts) / max(1, self.recipe.data.bleu_sentences)
+        steps, pauses = steps_within(seconds - (time.monotonic() - self.began) - scores, step, pause)
+        self.watcher.note(f"{step:.2f} s a step, so {steps} steps fit into {budget}")
+        return steps, pauses
 
     def restore(self) -> Standing:
         """Go back to the newest whole checkpoint, or to the beginning where there is none."""

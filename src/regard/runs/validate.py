@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,11 +13,13 @@ from torch import Tensor
 from regard.data.batching import collate, plan_sequential
 from regard.decoding.settings import DecodingSettings
 from regard.decoding.translator import Translator
+from regard.errors import TrainingError
 from regard.evaluation.perplexity import perplexity
 from regard.evaluation.translation import corpus_bleu
 from regard.models.state import put_weights
 from regard.runs.prepare import Prepared
 from regard.runs.recipe import Recipe
+from regard.training.loop import DIVERGED
 
 GREEDY = DecodingSettings(beam=1)
 
@@ -40,6 +43,8 @@ class Validator:
         """Loss in nats per target token without smoothing, its perplexity, and BLEU of greedy translations."""
         self.put(weights)
         measured = self.loss()
+        if not math.isfinite(measured.nats_per_token):
+            raise TrainingError.because("validation loss", measured.nats_per_token, "a finite number", DIVERGED)
         record = {"valid_loss": measured.nats_per_token, "valid_perplexity": measured.perplexity}
         if self._texts:
             found = self.translator.translate([source for source, _ in self._texts], self._greedy())

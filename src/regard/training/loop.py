@@ -27,6 +27,8 @@ from regard.training.precision import MasterWeights, choose_dtype
 from regard.training.schedule import Schedule
 from regard.training.settings import TrainSettings
 
+DIVERGED = "lower train.learning_rate or lengthen train.warmup, and begin again; the last checkpoint is still there"
+
 
 @runtime_checkable
 class Task(Protocol):
@@ -176,5 +178,4 @@ def seed_of_step(seed: int, step: int) -> int:
 
 def _not_finite(step: int, loss: float, norm: float) -> Exception:
     got = f"loss {loss:.4g} and gradient norm {norm:.4g}"
-    action = "lower train.learning_rate or lengthen train.warmup, then --resume from the last checkpoint"
-    return TrainingError.because(f"step {step}", got, "finite numbers", action)
+    return TrainingError.because(f"step {step}", got, "finite numbers", DIVERGED)
