@@ -86,7 +86,7 @@ def _take_place(folder: Path, partial: Path, old: Path) -> None:
 
 
 def write_file(path: Path, content: str | bytes) -> None:
-    """Replace ``path`` by ``content``, whole or not at all."""
+    """Replace ``path`` by ``content``, whole or not at all. Raises RunError where that fails."""
     partial = path.with_name(f".{path.name}.partial")
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
@@ -94,6 +94,10 @@ def write_file(path: Path, content: str | bytes) -> None:
         _flush(partial)
         partial.replace(path)
         _flush(path.parent)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        action = "check the folder, its permissions and the disk"
+        raise RunError.because(path, error.strerror or error, "a file to write to", action) from error
     except BaseException:
         partial.unlink(missing_ok=True)
         raise

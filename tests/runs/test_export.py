@@ -46,7 +46,7 @@ def run_with(folder: Path, finished_run: Path, changes: dict[str, object], share
 @pytest.mark.parametrize(
     ("changes", "shared", "named"),
     [
-        ({"positions": "learned", "longest": 50}, True, "model.positions = learned"),
+        ({"positions": "learned", "longest": 300}, True, "model.positions = learned"),
         ({"positions": "none"}, True, "model.positions = none"),
         ({"d_k": 3, "d_v": 8}, True, "model.d_k = 3, model.d_v = 8"),
         ({}, False, "tokenizer.joint = false"),

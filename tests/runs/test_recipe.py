@@ -105,6 +105,10 @@ def test_all_mistakes_are_told_at_once():
         ({"train": {"learning_rate": float("inf")}}, "train.learning_rate: got inf; expected a finite number"),
         ({"decode": {"n_best": 9}}, "decode.n_best: got 9; expected at most beam"),
         ({"tokenizer": {"size": 10}}, "tokenizer.size: got 10; expected 0 or at least"),
+        (
+            {"model": {"positions": "learned", "longest": 256}},
+            "data.max_tokens: got 256 with learned positions for 255; expected no more; use 255, or raise",
+        ),
     ],
     ids=str,
 )

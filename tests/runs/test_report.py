@@ -212,7 +212,7 @@ def test_an_old_report_survives_where_the_new_one_cannot_be_written(tmp_path: Pa
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(RunError, match=r"report\.html: got No space left on device; expected a file to write to"):
         page_of(tmp_path, title="other", metrics=[])
     assert (tmp_path / "report.html").read_bytes() == before

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from tokenizers import decoders
 from regard.config import setting
 from regard.data.tokenizer_kinds import END, FIXED, KINDS, PAD, SPACE, UNKNOWN, learn
 from regard.errors import CheckpointError, DataError, SettingError
+from regard.storage import write_file
 
 LONGEST_SAMPLE = 10_000  # characters of a line that training looks at
 
@@ -144,9 +144,7 @@ class Tokenizer:
 
     def save(self, path: Path) -> None:
         """Write ``tokenizer.json``, whole or not at all."""
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(self._library.to_str(pretty=True) + "\n", encoding="utf-8", newline="\n")
-        os.replace(partial, path)
+        write_file(path, self._library.to_str(pretty=True) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:

@@ -1,8 +1,8 @@
 """The families of models, one file each. The listing of this folder is the registry.
 
-A family file has: ``Config`` (its settings), ``SIZES`` (named configurations, with their source), ``TOY`` (a
-configuration small enough for tests), ``TASKS``, ``build``, and how a model of it stands on disk: ``public_config``,
-``read_public_config``, ``public_weights``, ``put_public_weights``.
+A family file has: ``Config`` (its settings; ``most_tokens`` tells the longest text), ``SIZES`` (named configurations,
+with their source), ``TOY`` (a configuration small enough for tests), ``TASKS``, ``build``, and how a model of it stands
+on disk: ``obstacle``, ``public_config``, ``read_public_config``, ``public_weights``, ``put_public_weights``.
 """
 
 from __future__ import annotations

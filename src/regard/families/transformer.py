@@ -76,6 +76,11 @@ class Config:
         return self.d_v or self.d_model // self.heads
 
     @property
+    def most_tokens(self) -> int | None:
+        """The longest text that there are positions for, ``</s>`` included; None: any."""
+        return self.longest if self.positions == "learned" else None
+
+    @property
     def blocks_of_decoder(self) -> int:
         """N of the decoder."""
         return self.decoder_layers or self.layers

@@ -14,8 +14,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from regard.looking.lettering import visible
-from regard.runs.whole import write_whole
 from regard.runs.wording import duration, name_of, number
+from regard.storage import write_file
 
 LIMITS = (
     "It has seen only the text named above: other topics, spellings and dialects come out worse.",
@@ -54,7 +54,7 @@ def write_card(path: Path, facts: Mapping[str, Any]) -> None:
     for does, command in facts.get("commands", _commands(name)).items():
         parts += [f"{_escaped(name_of(does))}:", _fenced(command, "sh")]
     parts += ["## Limits", "\n".join(f"- {_escaped(sentence)}" for sentence in facts.get("limits", LIMITS))]
-    write_whole(path, _front_matter(facts) + "\n" + "\n\n".join(parts) + "\n")
+    write_file(path, _front_matter(facts) + "\n" + "\n\n".join(parts) + "\n")
 
 
 def _commands(name: str) -> dict[str, str]:

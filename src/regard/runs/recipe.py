@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,6 +73,10 @@ def recipe_from(table: Mapping[str, Any], size: str) -> Recipe:
         parts["model"] = _model(family, _as_table("model", table.get("model", {})), size)
     except SettingError as error:
         problems.append(str(error))
+    if not problems and (parts["model"].most_tokens or math.inf) <= parts["data"].max_tokens:
+        most = parts["model"].most_tokens - 1  # and one for </s>
+        got = f"{parts['data'].max_tokens} with learned positions for {most}"
+        raise SettingError.because("data.max_tokens", got, "no more", f"use {most}, or raise model.longest")
     if problems:
         raise SettingError("\n".join(problems))
     return Recipe(family=family.__name__.rpartition(".")[2], **parts)

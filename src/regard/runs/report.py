@@ -17,8 +17,8 @@ from regard.data.clean import CleaningReport
 from regard.looking.figures import learning_curve, themed_svg
 from regard.runs.markup import as_html, escaped, has_parts, isolated, table
 from regard.runs.report_page import PAGE, STYLE
-from regard.runs.whole import write_whole
 from regard.runs.wording import duration, name_of
+from regard.storage import write_file
 
 VALIDATION = ("step", "seconds", "valid_loss", "valid_perplexity", "valid_bleu")
 
@@ -60,7 +60,7 @@ def write_report(
         links="".join(f'<a href="#{key}">{name}</a>' for key, name, _ in present),
         sections="\n".join(f'<section id="{key}"><h2>{name}</h2>\n{body}</section>' for key, name, body in present),
     )
-    write_whole(path, page)
+    write_file(path, page)
 
 
 def _tiles(values: Mapping[str, Any]) -> str:
