@@ -63,7 +63,7 @@ def prepare(folder: Path, kind: str) -> dict[str, object]:
     from regard.data.clean import Cleaner, Cleaning
     from regard.data.corpus import read_pairs
     from regard.data.store import write_store
-    from regard.data.tokenizer import TokenizerSettings, train_tokenizer
+    from regard.data.tokenizers.tokenizer import TokenizerSettings, train_tokenizer
 
     measured: dict[str, dict[str, float]] = {}
 

@@ -82,7 +82,7 @@ def command() -> Callable[..., Ended]:
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``train|valid|test.en|de``: 200, 20 and 12 pairs of the built-in data."""
-    from regard.data import sample
+    from regard.data.builtin import sample
 
     folder = tmp_path_factory.mktemp("toy")
     for split, pairs in sample.splits().items():

@@ -9,6 +9,7 @@ axis  meaning                          axis  meaning
 ``D`` d_model                          ``V`` vocabulary
 ``H`` query heads                      ``N`` layers
 ``G`` key/value heads                  ``R`` rows of a search: sentences × beams
+``E`` width of a narrow embedding      ``C`` classes
 ===== ================================ ===== ================================
 
 The types are checked by beartype in the tests only; at run time they cost nothing.
@@ -21,6 +22,10 @@ Ids = Int[Tensor, "B T"]
 SourceIds = Int[Tensor, "B S"]
 SourceMask = Bool[Tensor, "B S"]
 
+Places = Int[Tensor, "#B T"]
+KeyPlaces = Int[Tensor, "#B S"]
+
+Vectors = Float[Tensor, "B T E"]
 Hidden = Float[Tensor, "B T D"]
 Memory = Float[Tensor, "B S D"]
 Logits = Float[Tensor, "B T V"]
@@ -28,32 +33,46 @@ Logits = Float[Tensor, "B T V"]
 Queries = Float[Tensor, "B H T K"]
 Keys = Float[Tensor, "B G S K"]
 Values = Float[Tensor, "B G S W"]
+HeadVectors = Float[Tensor, "B H T K"]
 HeadOutputs = Float[Tensor, "B H T W"]
 Scores = Float[Tensor, "B H T S"]
 Mask = Bool[Tensor, "#B #H #T S"]
 SelfMask = Bool[Tensor, "#B #H T T"]
 Bias = Float[Tensor, "#B #H #T S"]
+SelfBias = Float[Tensor, "#B #H T T"]
+StepBias = Float[Tensor, "#B #H 1 past"]
 
 StepIds = Int[Tensor, " R"]
 StepHidden = Float[Tensor, "R 1 D"]
 StepLogits = Float[Tensor, "R V"]
 
+ClassLogits = Float[Tensor, "B C"]
+TokenClassLogits = Float[Tensor, "B T C"]
+
 __all__ = [
     "Bias",
+    "ClassLogits",
     "HeadOutputs",
+    "HeadVectors",
     "Hidden",
     "Ids",
+    "KeyPlaces",
     "Keys",
     "Logits",
     "Mask",
     "Memory",
+    "Places",
     "Queries",
     "Scores",
+    "SelfBias",
     "SelfMask",
     "SourceIds",
     "SourceMask",
+    "StepBias",
     "StepHidden",
     "StepIds",
     "StepLogits",
+    "TokenClassLogits",
     "Values",
+    "Vectors",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regard.data import sample
+from regard.data.builtin import sample
 
 
 def test_the_corpus_alone_is_the_built_in_data(command, tmp_path):

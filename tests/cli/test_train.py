@@ -79,7 +79,8 @@ def test_a_command_of_its_own_trains_from_two_files(toy, tmp_path):
     )
     assert found.returncode == 0, found.stderr
     run = tmp_path / "runs" / "a run"
-    assert "perplexity" in found.stdout
+    assert "on the validation data" in found.stdout
+    assert "perplexity" in found.stderr
     for metric in ("BLEU", "chrF2", "TER"):
         assert metric in found.stdout
     assert re.search(r"step +2 .*validation loss", found.stderr)

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from regard.looking.capture import word_alignment
-from regard.models.state import weights_of
+from regard.models.heads import LANGUAGE
 from regard.runs.folder import Model, load, read_recipe, write_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +32,7 @@ def run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             weight.add_(torch.randn_like(weight) * (0.2 if weight.ndim == 1 else 0.5))
         module.decoder.blocks[-1].around_feed_forward.norm.weight.normal_()
         module.encoder.embed.tokens.weight[module.pad].zero_()
-    write_model(folder, read_recipe(folder), module, weights_of(module))
+    write_model(folder, read_recipe(folder), module, LANGUAGE)
     return folder
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from regard.data.batching import Batch, collate, plan_batches, plan_sequential
 from regard.data.store import PairStore, write_store
-from regard.data.tokenizer import Tokenizer, TokenizerSettings, train_tokenizer
+from regard.data.tokenizers.tokenizer import Tokenizer, TokenizerSettings, train_tokenizer
 from regard.errors import DataError
 
 some_lengths = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=200).map(
@@ -151,4 +151,4 @@ def test_an_empty_sentence_is_its_end_alone(tmp_path: Path, tokenizer: Tokenizer
 
 def test_a_batch_does_not_point_into_the_store(store: PairStore, tokenizer: Tokenizer) -> None:
     collate(store, [0], tokenizer.pad, tokenizer.eos).source.fill_(7)
-    assert store.source(0).tolist() == tokenizer.encode("Ein Hund.")
+    assert store.row("source", 0).tolist() == tokenizer.encode("Ein Hund.")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import tracemalloc
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from regard.data.corpus import read_lines, read_pairs
+from regard.data.corpus import prefixed, read_documents, read_lines, read_pairs, read_table, unquoted
 from regard.errors import DataError, SettingError
 
 PAIRS = [("Ein Hund.", "A dog."), ("Zwei \u2028 Hunde.", "Two dogs."), ("Käse", "cheese")]
@@ -142,3 +143,140 @@ def test_a_line_that_is_no_json_is_named(tmp_path: Path, line: str, message: str
 def test_a_text_in_json_is_normalised_like_any_other(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "a\\u0308"}\n', encoding="utf-8")
     assert list(read_lines(tmp_path / "a.jsonl")) == ["ä"]
+
+
+# --- tables
+
+QUOTED = [
+    ("plain", "plain"),
+    ('"He said ""no""."', 'He said "no".'),
+    ('"""all of it"""', '"all of it"'),
+    ('"Yes."', '"Yes."'),
+    ('"Yes," he said. "No."', '"Yes," he said. "No."'),
+    ('"', '"'),
+    ('""', '""'),
+    ('"begins', '"begins'),
+    ('ends"', 'ends"'),
+    ('"one " inside "" two"', '"one " inside "" two"'),
+]
+
+
+@pytest.mark.parametrize(("field", "text"), QUOTED)
+def test_only_what_a_writer_of_csv_quoted_is_unquoted(tmp_path: Path, field: str, text: str) -> None:
+    assert unquoted(field) == text
+    (tmp_path / "a.tsv").write_text(f"text\tlabel\n{field}\t1\n", encoding="utf-8")
+    assert list(read_table(tmp_path / "a.tsv", ["label", "text"])) == [("1", text)]
+    assert list(read_lines(tmp_path / "a.tsv", "text")) == [text]
+
+
+def test_a_table_that_python_s_csv_wrote_comes_back(tmp_path: Path) -> None:
+    """With quotes where they are needed, everywhere, and around all that is no number."""
+    texts = ["plain", 'He said "no".', '"No."', '"', '""', "it's", '"a" or "b"']
+    for number, quoting in enumerate((csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC)):
+        path = tmp_path / f"{number}.tsv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, delimiter="\t", quoting=quoting).writerows([("id", "text"), *enumerate(texts)])
+        assert list(read_table(path, ["text", "id"])) == [(text, str(number)) for number, text in enumerate(texts)]
+
+
+def test_a_table_may_have_any_suffix_where_its_columns_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.txt"
+    path.write_text("id\tdocument\tlabel\n1\tschön\t1\n2\t\t0\n", encoding="utf-8")
+    assert list(read_table(path, ["document", "label"])) == [("schön", "1"), ("", "0")]
+    assert list(read_lines(path, "document")) == ["schön", ""]
+    assert next(read_table(path, [2, 3])) == ("document", "label")
+    assert list(read_lines(path))[1] == "1\tschön\t1"  # without a column it is text
+
+
+def test_a_table_of_json_lines_may_have_numbers_and_lists_of_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    lines = [{"text": "gut", "label": 1}, {"text": ["Ein", "Hund"], "label": ["A", 0]}]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    assert list(read_table(path, ["text", "label"])) == [("gut", "1"), ("Ein Hund", "A 0")]
+
+
+@pytest.mark.parametrize("label", [None, 1.5, True, {"a": 1}, ["two words", "b"], [""], [["a"]]])
+def test_what_is_neither_text_nor_number_is_no_field(tmp_path: Path, label) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "gut", "label": label}) + "\n", encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"a\.jsonl:1: got an object with text, label; expected an object with the text"
+    ):
+        list(read_table(tmp_path / "a.jsonl", ["text", "label"]))
+
+
+def test_a_json_line_that_is_no_object_has_no_fields(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("[1]\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"a\.jsonl:1: got no object; expected an object with the text 'text'"):
+        list(read_table(tmp_path / "a.jsonl", ["text"]))
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "message"),
+    [
+        (
+            "text\tlabel\na\tb\tc\n",
+            ["text"],
+            r"a\.tsv:2: got 3 columns; expected the 2 of the first line; take the tabs",
+        ),
+        ("text\tlabel\na\n", ["text", "label"], r"a\.tsv:2: got 1 columns; expected at least 2; repair the line"),
+        ("text\tlabel\na\tb\n", ["text", "class"], r"a\.tsv:1: got columns text, label; expected one called class"),
+    ],
+)
+def test_a_row_that_does_not_fit_its_table_is_named(tmp_path: Path, content: str, columns, message: str) -> None:
+    (tmp_path / "a.tsv").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        list(read_table(tmp_path / "a.tsv", columns))
+
+
+def test_a_plain_text_is_no_table(folder: Path) -> None:
+    with pytest.raises(SettingError, match=r"two\.de; expected a \.jsonl file or columns with tabs between; check the"):
+        read_table(folder / "two.de", ["text"])
+
+
+def test_a_prefix_tells_a_model_what_to_do() -> None:
+    assert list(prefixed([("Hund", "dog")], "translate")) == [("translate: Hund", "dog")]
+    assert list(prefixed([("Hund", "dog")], "")) == [("Hund", "dog")]
+
+
+# --- documents
+
+PROSE = "one\r\ntwo  \n\n \t\nthree\n\n\n four\nfive"
+
+
+@pytest.mark.parametrize(
+    ("unit", "documents"),
+    [
+        ("line", ["one", "two  ", "three", " four", "five"]),
+        ("paragraph", ["one\ntwo  ", "three", " four\nfive"]),
+        ("file", ["one\ntwo  \n\n \t\nthree\n\n\n four\nfive"]),
+    ],
+)
+def test_a_text_is_cut_into_documents(tmp_path: Path, unit: str, documents: list[str]) -> None:
+    for end in ("", "\n"):
+        (tmp_path / "a.txt").write_bytes((PROSE + end).encode())
+        assert list(read_documents(tmp_path / "a.txt", unit)) == documents
+
+
+@pytest.mark.parametrize("unit", ["line", "paragraph", "file"])
+def test_a_text_of_white_space_has_no_documents(tmp_path: Path, unit: str) -> None:
+    (tmp_path / "a.txt").write_text(" \n\n\t\n", encoding="utf-8")
+    with pytest.raises(DataError, match="got nothing but white space; expected some text; check how it was made"):
+        list(read_documents(tmp_path / "a.txt", unit))
+
+
+def test_a_document_has_an_end(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("1234\n678\n\n1234\n6789\n", encoding="utf-8")
+    assert len(list(read_documents(tmp_path / "a.txt", "paragraph", longest=9))) == 2
+    with pytest.raises(
+        DataError, match=r"a\.txt:5: got a paragraph of more than 8 characters; expected a document that"
+    ):
+        list(read_documents(tmp_path / "a.txt", "paragraph", longest=8))
+    with pytest.raises(DataError, match="a file of more than 17 characters"):
+        list(read_documents(tmp_path / "a.txt", "file", longest=17))
+
+
+def test_documents_are_lines_paragraphs_or_a_file(folder: Path) -> None:
+    with pytest.raises(
+        SettingError, match="unit: got 'page'; expected one of line, paragraph, file; name one of these"
+    ):
+        read_documents(folder / "two.de", "page")

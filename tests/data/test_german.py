@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from regard.data.sample import Pair, splits
+from regard.data.builtin.sample import Pair, splits
 
 
 def listed(words: str) -> list[str]:

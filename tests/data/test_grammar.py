@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from regard.data import lexicon
-from regard.data.grammar import (
+from regard.data.builtin import lexicon
+from regard.data.builtin.grammar import (
     Clause,
     Phrase,
     Text,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from regard.data import sample
-from regard.data.sample import Pair, Puzzle, locate, pronoun_accuracy, split_of, splits, words, write
+from regard.data.builtin import sample
+from regard.data.builtin.sample import Pair, Puzzle, locate, pronoun_accuracy, split_of, splits, words, write
 from regard.errors import DataError
 
 
@@ -98,7 +98,7 @@ def test_every_word_of_the_test_was_seen_in_training(data: dict[str, list[Pair]]
 
 
 def test_the_same_seed_gives_the_same_data_in_every_process(data: dict[str, list[Pair]]) -> None:
-    code = "from regard.data.sample import splits; print(ascii(splits(1)))"
+    code = "from regard.data.builtin.sample import splits; print(ascii(splits(1)))"
     for_other_hashes = {**os.environ, "PYTHONPATH": "src", "PYTHONHASHSEED": "7"}
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", code]

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from regard.config import build
-from regard.data.tokenizer import Tokenizer, TokenizerSettings, _sample, train_tokenizer
+from regard.data.tokenizers.tokenizer import Tokenizer, TokenizerSettings, _sample, train_tokenizer
 from regard.errors import CheckpointError, DataError, SettingError
 
 KINDS = ("bpe", "unigram", "byte", "character", "word")
@@ -268,7 +268,7 @@ def test_the_same_text_gives_the_same_file_in_every_process(tmp_path: Path) -> N
     code = """
 import sys
 from pathlib import Path
-from regard.data.tokenizer import TokenizerSettings, train_tokenizer
+from regard.data.tokenizers.tokenizer import TokenizerSettings, train_tokenizer
 folder, run, *kinds = sys.argv[1:]
 lines = (Path(folder) / "text").read_text(encoding="utf-8").split("\\n")
 for kind in kinds:
@@ -277,8 +277,8 @@ for kind in kinds:
 """
     for run in ("1", "2", "3"):
         environment = {**os.environ, "PYTHONHASHSEED": run, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        subprocess.run([sys.executable, "-c", code, tmp_path, run, *KINDS], check=True, env=environment)
-    for kind in KINDS:
+        subprocess.run([sys.executable, "-c", code, tmp_path, run, *KINDS, "wordpiece"], check=True, env=environment)
+    for kind in (*KINDS, "wordpiece"):
         files = [(tmp_path / f"{kind}{run}.json").read_bytes() for run in ("1", "2", "3")]
         assert files[0] == files[1] == files[2], kind
 

@@ -16,8 +16,9 @@ EOS = 0
 
 
 class TableState:
-    def __init__(self, histories: Tensor, beams: int) -> None:
+    def __init__(self, histories: Tensor, beams: int, start: int) -> None:
         self.histories = histories
+        self.first = torch.full_like(histories, start)
         self.beams = beams
         self.steps = 0
 
@@ -52,7 +53,7 @@ class TableModel(nn.Module):
         history = torch.zeros(len(source), dtype=torch.int64)
         for column in source.T:
             history = torch.where(column == self.source_pad, history, self.follow(history, column + self.vocabulary))
-        return TableState(history.repeat_interleave(beams), beams)
+        return TableState(history.repeat_interleave(beams), beams, self.start)
 
     def follow(self, history: Tensor, token: Tensor) -> Tensor:
         return (history * 31 + token + 1) % len(self.table)
@@ -102,8 +103,9 @@ def lively() -> Callable[..., transformer.EncoderDecoder]:
 
 
 class CopyState:
-    def __init__(self, source: Tensor, beams: int) -> None:
+    def __init__(self, source: Tensor, beams: int, start: int) -> None:
         self.source = source.repeat_interleave(beams, dim=0)
+        self.first = torch.full((len(source) * beams,), start)
         self.beams = beams
         self.position = 0
 
@@ -129,7 +131,7 @@ class CopyModel(nn.Module):
 
     def start_decoding(self, source: Tensor, beams: int = 1) -> CopyState:
         self.sources.append(source.tolist())
-        return CopyState(source, beams)
+        return CopyState(source, beams, self.start)
 
     def step(self, tokens: Tensor, state: CopyState) -> Tensor:
         inference = torch.is_inference_mode_enabled()

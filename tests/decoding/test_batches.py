@@ -7,8 +7,8 @@ import torch
 
 from regard.decoding.batches import padded_length, plan_sources, source_batches
 from regard.decoding.beam import beam_search
+from regard.decoding.search import search
 from regard.decoding.settings import DecodingSettings
-from regard.decoding.translator import search
 from regard.families import transformer
 
 CPU = torch.device("cpu")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -164,3 +165,31 @@ def test_only_a_torch_module_can_translate(words):
 
     with pytest.raises(TypeError, match="the model is a Plain, not a torch module"):
         Translator(Plain(), words, words)
+
+
+class Wrapping:
+    """The words again, of a tokenizer that puts 45 before a text and 46 behind it."""
+
+    def __init__(self, words):
+        self.encode_batch, self.decode = words.encode_batch, words.decode
+
+    def wrap(self, first, second=None):
+        assert second is None
+        return SimpleNamespace(ids=[45, *first, 46], types=[0] * (len(first) + 2))
+
+
+def test_a_source_is_wrapped_as_its_tokenizer_knows(copy_model, words):
+    (found,) = Translator(copy_model, Wrapping(words), words).translate(["12 13"], DecodingSettings(ends=(46,)))
+    assert copy_model.sources[0][0] == [45, 12, 13, 46, 49, 49, 49, 49]
+    assert found.ids == (45, 12, 13)
+
+
+def test_a_source_beyond_the_models_positions_is_refused_and_no_output_goes_beyond_them(table_model, words):
+    model = table_model(vocabulary=30, ends=-50.0)
+    model.most_tokens = 6
+    translator = Translator(model, words, words)
+    assert len(translator.translate(["1 2 3 4 5"])[0].ids) == 5
+    with pytest.raises(
+        DataError, match=r"^input:2: got 7 tokens with the special ones; expected at most 6, the model's"
+    ):
+        translator.translate(["1", "1 2 3 4 5 6"])

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from regard.data.tokenizer import Tokenizer, TokenizerSettings, train_tokenizer
+from regard.data.tokenizers.tokenizer import Tokenizer, TokenizerSettings, train_tokenizer
 from regard.decoding.settings import DecodingSettings
 from regard.families import transformer
 from regard.families.transformer import TOY, Config
-from regard.models.state import weights_of
+from regard.models.heads import LANGUAGE
 from regard.models.transformer import EncoderDecoder
 from regard.models.vocabulary import joint_vocabulary
 from regard.runs.folder import write_model, write_tokenizers
@@ -72,7 +72,7 @@ def written(request, tokenizer, tmp_path_factory) -> Written:
     model = transformer.build(config, joint_vocabulary(tokenizer.size)).eval()
     perturb(model)
     recipe = Recipe(family="transformer", model=config, decode=DecodingSettings(beam=3, length_penalty=1.0))
-    write_model(folder, recipe, model, weights_of(model))
+    write_model(folder, recipe, model, LANGUAGE)
     write_tokenizers(folder, tokenizer, tokenizer)
     return Written(folder, config, model, tokenizer)
 

@@ -10,22 +10,53 @@ import torch
 
 from regard import families
 from regard.config import build, to_table
+from regard.data.tokenizers.layout import LAYOUTS
 from regard.errors import SettingError
-from regard.models.vocabulary import Vocabulary, joint_vocabulary
+from regard.models.heads import LANGUAGE, Head
+from regard.models.public import check_fit, public_weights, put_public_weights
+from regard.models.vocabulary import Vocabulary
+from regard.runs.recipe import TASKS
 
 PARTS = [
     "Config",
     "SIZES",
     "TOY",
     "TASKS",
+    "LAYOUT",
+    "MODEL_TYPES",
+    "vocabulary",
     "build",
     "obstacle",
     "public_config",
     "read_public_config",
-    "public_weights",
-    "put_public_weights",
+    "public_form",
 ]
-VOCABULARIES = {"joint": joint_vocabulary(11), "separate": Vocabulary(11, 7, shared=False)}
+V = 130  # room for the 100 sentinels of T5
+HEADS = {
+    "classification": Head("classification", ("bad", "good", "neither")),
+    "token_classification": Head("tokens", ("B", "I", "O")),
+    "embedding": Head("none"),
+}
+
+
+def vocabulary_of(family, size: int = V) -> Vocabulary:
+    """What a joint tokenizer in the family's layout gives."""
+    layout = LAYOUTS[family.LAYOUT]
+    last = {token: size - len(layout.last) + number for number, token in enumerate(layout.last)}
+    ids = {token: number for number, token in enumerate(layout.first)} | last
+    roles = {role: ids[token] for role, token in layout.roles.items()}
+    return family.vocabulary(size, size, shared=True, roles=roles)
+
+
+def heads_of(family) -> list[Head]:
+    """The heads that its tasks need."""
+    writes = any(task not in HEADS for task in family.TASKS)
+    return [*([LANGUAGE] if writes else []), *(HEADS[task] for task in family.TASKS if task in HEADS)]
+
+
+def file_of(family, config, vocabulary, head) -> dict:
+    """What ``config.json`` says, after it has been a file."""
+    return json.loads(json.dumps(family.public_config(config, vocabulary, head)))
 
 
 @pytest.fixture(params=families.names())
@@ -43,9 +74,22 @@ def test_a_family_that_is_not_in_the_folder_is_named():
         families.get("bart.py")
 
 
+def test_no_two_families_read_the_same_checkpoints():
+    types = [model_type for name in families.names() for model_type in families.get(name).MODEL_TYPES]
+    assert len(set(types)) == len(types)
+    assert families.reading("t5") == "t5"
+    assert families.reading("unheard-of") is None
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_a_family_has(family, part):
     assert hasattr(family, part)
+
+
+def test_a_family_learns_tasks_that_a_recipe_can_name(family):
+    assert family.TASKS
+    assert set(family.TASKS) <= set(TASKS)
+    assert len(set(family.TASKS)) == len(family.TASKS)
 
 
 def test_a_family_s_settings_are_frozen_and_explained(family):
@@ -57,41 +101,60 @@ def test_a_family_s_settings_are_frozen_and_explained(family):
 
 
 def test_a_family_s_sizes_are_settings_that_a_recipe_can_hold(family):
-    assert family.TASKS
     for config in (*family.SIZES.values(), family.TOY):
         assert build(family.Config, to_table(config)) == config
 
 
-@pytest.mark.parametrize("vocabulary", VOCABULARIES.values(), ids=VOCABULARIES)
-def test_a_toy_comes_back_from_disk_as_it_was(family, vocabulary):
-    model = family.build(family.TOY, vocabulary)
-    table = json.loads(json.dumps(family.public_config(family.TOY, vocabulary)))
-    config, ids = family.read_public_config(table)
-    assert (config, ids) == (family.TOY, vocabulary)
-    torch.manual_seed(99)
-    again = family.build(config, ids)
-    assert not all(map(torch.equal, model.parameters(), again.parameters()))
-    family.put_public_weights(again, config, family.public_weights(model, config))
-    for name, weight in model.state_dict().items():
-        assert torch.equal(again.state_dict()[name], weight), name
+def test_a_family_tells_its_longest_text(family):
+    assert family.TOY.most_tokens is None or family.TOY.most_tokens > 1
 
 
-@pytest.mark.parametrize("vocabulary", VOCABULARIES.values(), ids=VOCABULARIES)
-def test_what_is_saved_is_float32_and_shares_no_memory(family, vocabulary):
-    model = family.build(family.TOY, vocabulary).to(torch.bfloat16)
-    weights = family.public_weights(model, family.TOY)
-    assert {weight.dtype for weight in weights.values()} == {torch.float32}
-    assert len({weight.data_ptr() for weight in weights.values()}) == len(weights)
+def test_a_toy_comes_back_from_disk_as_it_was(family):
+    """Its settings and its head, the ids that a model itself goes by, and every weight."""
+    before = vocabulary_of(family)
+    for head in heads_of(family):
+        model = family.build(family.TOY, before, head)
+        weights = public_weights(model, family.public_form(family.TOY, before, head), head)
+        config, ids, found = family.read_public_config(file_of(family, family.TOY, before, head), weights.keys())
+        assert (config, found) == (family.TOY, head)
+        for name in ("source", "target", "shared", "pad", "source_pad", "start", "never"):
+            assert getattr(ids, name) == getattr(before, name), name
+        assert before.start is None or ids.eos == before.eos
+        torch.manual_seed(99)
+        again = family.build(config, dataclasses.replace(ids, eos=before.eos), head)
+        assert not all(map(torch.equal, model.parameters(), again.parameters()))
+        fit = put_public_weights(again, family.public_form(config, ids, head), weights)
+        assert not fit.fresh
+        for name, weight in model.state_dict().items():
+            assert torch.equal(again.state_dict()[name], weight), name
+
+
+def test_what_is_saved_is_float32_and_shares_no_memory(family):
+    ids = vocabulary_of(family)
+    for head in heads_of(family):
+        model = family.build(family.TOY, ids, head).to(torch.bfloat16)
+        weights = public_weights(model, family.public_form(family.TOY, ids, head), head)
+        assert {weight.dtype for weight in weights.values()} == {torch.float32}
+        assert len({weight.data_ptr() for weight in weights.values()}) == len(weights)
 
 
 def test_only_a_model_without_obstacle_goes_by_a_public_name(family):
-    for vocabulary in VOCABULARIES.values():
-        ours = family.public_config(family.TOY, vocabulary)["model_type"] == "regard"
-        assert ours is (family.obstacle(family.TOY, vocabulary) is not None)
+    ids = vocabulary_of(family)
+    hindrance = family.obstacle(family.TOY, ids)
+    assert hindrance is None or "=" in hindrance
+    ours = family.public_config(family.TOY, ids)["model_type"] == "regard"
+    assert ours is (hindrance is not None)
 
 
-def test_every_size_can_be_built(family):
+def test_every_size_can_be_built_and_its_file_read(family):
+    ids = vocabulary_of(family, 1000)
+    head = heads_of(family)[0]
     with torch.device("meta"):
         for config in family.SIZES.values():
-            model = family.build(config, joint_vocabulary(1000))
+            if config.layers * config.d_model**2 > 24 * 2048**2:
+                continue  # a hundred gigabytes, even if of nothing, are made a module at a time
+            model = family.build(config, ids, head)
             assert {weight.device.type for weight in model.parameters()} == {"meta"}
+            form = family.public_form(config, ids, head)
+            shapes = {name: list(weight.shape) for name, weight in public_weights(model, form, head).items()}
+            check_fit(model, form, shapes)

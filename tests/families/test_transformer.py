@@ -11,9 +11,12 @@ import torch
 from regard.errors import CheckpointError, SettingError
 from regard.families import transformer
 from regard.families.transformer import BASE, SIZES, TOY, Config
-from regard.models.vocabulary import Vocabulary, joint_vocabulary
+from regard.models.heads import LANGUAGE
+from regard.models.public import public_weights, put_public_weights
+from regard.models.vocabulary import joint_vocabulary, own_vocabulary
 
 JOINT = joint_vocabulary(11)
+FORM = transformer.public_form(TOY, JOINT)
 
 
 # Sizes ---------------------------------------------------------------------------------------------------------------
@@ -138,7 +141,7 @@ def test_each_kind_of_dropout_stands_in_its_place():
 def test_source_and_target_share_a_matrix_where_they_share_a_vocabulary():
     shared = transformer.build(TOY, JOINT)
     assert shared.encoder.embed.tokens is shared.decoder.embed.tokens
-    separate = transformer.build(TOY, Vocabulary(11, 7, shared=False))
+    separate = transformer.build(TOY, own_vocabulary(11, 7, shared=False))
     assert separate.encoder.embed.tokens.weight.shape == (11, 16)
     assert separate.output.weight is separate.decoder.embed.tokens.weight
     assert separate.output.weight.shape == (7, 16)
@@ -173,7 +176,7 @@ def test_heads_need_not_divide_where_both_widths_are_given():
         (TOY, JOINT, None),
         (replace(TOY, norm="pre"), JOINT, None),
         (replace(TOY, d_k=4, d_v=4), JOINT, None),
-        (TOY, Vocabulary(11, 11, shared=False), "tokenizer.joint = false"),
+        (TOY, own_vocabulary(11, 11, shared=False), "tokenizer.joint = false"),
         (replace(TOY, positions="learned"), JOINT, "model.positions = learned"),
         (replace(TOY, positions="none"), JOINT, "model.positions = none"),
         (replace(TOY, d_k=2), JOINT, "model.d_k = 2, model.d_v = 4"),
@@ -201,14 +204,14 @@ def test_public_settings_come_back(norm, activation, decoder_layers):
     )
     table = transformer.public_config(config, JOINT)
     assert table["model_type"] == {"post": "marian", "pre": "pegasus"}[norm]
-    assert transformer.read_public_config(table) == (config, JOINT)
+    assert transformer.read_public_config(table) == (config, JOINT, LANGUAGE)
 
 
 def test_settings_of_our_own_come_back():
-    config, ids = replace(TOY, positions="learned", d_k=3, d_v=5, longest=9), Vocabulary(11, 7, shared=False)
+    config, ids = replace(TOY, positions="learned", d_k=3, d_v=5, longest=9), own_vocabulary(11, 7, shared=False)
     table = transformer.public_config(config, ids)
     assert (table["model_type"], table["family"]) == ("regard", "transformer")
-    assert transformer.read_public_config(table) == (config, ids)
+    assert transformer.read_public_config(table) == (config, ids, LANGUAGE)
 
 
 @pytest.mark.parametrize(
@@ -236,21 +239,25 @@ def test_a_public_setting_that_does_not_fit_is_named(key, wrong, message):
         transformer.read_public_config(table)
 
 
+def written(config: Config) -> dict[str, torch.Tensor]:
+    return public_weights(transformer.build(config, JOINT), transformer.public_form(config, JOINT), LANGUAGE)
+
+
 def test_public_weights_stand_under_sorted_names_that_marian_knows():
-    names = list(transformer.public_weights(transformer.build(TOY, JOINT), TOY))
+    names = list(written(TOY))
     assert names == sorted(names)
     assert names[0] == "final_logits_bias"
     assert "model.shared.weight" in names
     assert "model.decoder.layers.1.encoder_attn.out_proj.bias" in names
     assert "model.encoder.layer_norm.weight" not in names
-    pre = transformer.public_weights(transformer.build(replace(TOY, norm="pre"), JOINT), replace(TOY, norm="pre"))
+    pre = written(replace(TOY, norm="pre"))
     assert {"model.encoder.layer_norm.weight", "model.decoder.layer_norm.bias"} <= pre.keys()
 
 
 def test_the_row_and_the_logit_of_padding_are_what_other_libraries_need():
     """The row is zero, its bias says never, and neither hurts the model that was saved."""
     model = transformer.build(TOY, JOINT)
-    weights = transformer.public_weights(model, TOY)
+    weights = public_weights(model, FORM, LANGUAGE)
     assert torch.equal(weights["model.shared.weight"][10], torch.zeros(16))
     assert weights["final_logits_bias"].shape == (1, 11)
     assert weights["final_logits_bias"][0, 10] == -1e9
@@ -258,7 +265,7 @@ def test_the_row_and_the_logit_of_padding_are_what_other_libraries_need():
 
 
 def broken(change) -> tuple[transformer.EncoderDecoder, dict]:
-    weights = transformer.public_weights(transformer.build(TOY, JOINT), TOY)
+    weights = written(TOY)
     change(weights)
     return transformer.build(TOY, JOINT), weights
 
@@ -275,7 +282,7 @@ BREAKAGES = {
     ),
     "unknown": (
         lambda weights: weights.update({"model.pooler.weight": torch.zeros(3)}),
-        r"model\.pooler\.weight: got a weight without a place",
+        r"pooler\.weight has no place in this family",
     ),
     "another vocabulary": (
         lambda weights: weights.update({"model.shared.weight": torch.zeros(12, 16)}),
@@ -294,13 +301,13 @@ def test_weights_that_do_not_fit_are_named_and_nothing_is_changed(breakage):
     model, weights = broken(change)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     with pytest.raises(CheckpointError, match=message):
-        transformer.put_public_weights(model, TOY, weights)
+        put_public_weights(model, FORM, weights)
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
 
 def test_putting_weights_in_does_not_change_what_was_read():
     model, weights = broken(lambda weights: None)
     before = {name: weight.clone() for name, weight in weights.items()}
-    transformer.put_public_weights(model, TOY, weights)
+    put_public_weights(model, FORM, weights)
     assert model.output.bias[model.pad] == 0.0
     assert all(torch.equal(weight, before[name]) for name, weight in weights.items())

@@ -13,6 +13,7 @@ from regard.decoding.beam import beam_search
 from regard.decoding.greedy import greedy_search
 from regard.decoding.settings import DecodingSettings
 from regard.families import transformer
+from regard.models.public import put_public_weights
 
 transformers = pytest.importorskip("transformers")
 
@@ -136,9 +137,11 @@ def a_public_model(kind: str, **changes):
 def test_a_model_that_the_library_saved_is_read(kind, tmp_path):
     theirs = a_public_model(kind)
     theirs.save_pretrained(tmp_path)
-    config, vocabulary = transformer.read_public_config(json.loads((tmp_path / "config.json").read_text()))
+    config, vocabulary, head = transformer.read_public_config(json.loads((tmp_path / "config.json").read_text()))
     ours = transformer.build(config, vocabulary).double().eval()
-    transformer.put_public_weights(ours, config, load_file(tmp_path / "model.safetensors"))
+    put_public_weights(
+        ours, transformer.public_form(config, vocabulary, head), load_file(tmp_path / "model.safetensors")
+    )
     source, target = torch.randint(1, 16, (3, 7)), torch.randint(1, 16, (3, 5))
     source[0, 4:] = ours.pad
     expected = theirs(input_ids=source, attention_mask=(source != ours.pad).long(), decoder_input_ids=target).logits

@@ -18,6 +18,7 @@ LONGEST = 300
 FORBIDDEN_IMPORTS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile"}
 FORBIDDEN_NAMES = {"allow_pickle", "trust_remote_code"}
+ARRAYS = {f"{module}.{verb}" for module in ("np", "numpy") for verb in ("load", "save", "savez")}
 FORBIDDEN_ATTRIBUTES = {"torch.load", "torch.save", "torch.jit.load", "yaml.load", "pandas.read_pickle"}
 
 PERSONAL = re.compile(r"(?<![\w.~$}/])/(?:home|root|Users|work|mnt)/\w|[A-Z]:\\Users\\")
@@ -47,10 +48,22 @@ def dangers(tree: ast.AST) -> Iterator[str]:
                 yield from (f"{module}.{n.name}" for n in names if f"{module}.{n.name}" in FORBIDDEN_ATTRIBUTES)
             case ast.Call(func=ast.Name(id=name)) if name in FORBIDDEN_CALLS:
                 yield f"{name}()"
+            case ast.Call(func=ast.Attribute() as called, keywords=words) if ast.unparse(called) in ARRAYS:
+                if all(word.arg != "allow_pickle" for word in words):
+                    yield f"{ast.unparse(called)} without allow_pickle=False"
             case ast.Attribute() if (dotted := ast.unparse(node)) in FORBIDDEN_ATTRIBUTES:
                 yield dotted
             case ast.keyword(arg=str(name)) | ast.Constant(value=str(name)) if name in FORBIDDEN_NAMES:
-                yield name
+                if not is_refusal(node):
+                    yield name
+
+
+def is_refusal(node: ast.AST) -> bool:
+    """``allow_pickle=False``, written out."""
+    match node:
+        case ast.keyword(arg="allow_pickle", value=ast.Constant(value=False)):
+            return True
+    return False
 
 
 @each_source
@@ -69,7 +82,10 @@ def test_a_source_file_runs_no_code_that_it_reads(path: Path) -> None:
         "torch.jit.load('x')",
         "eval('1')",
         "exec('1')",
-        "np.load('x', allow_pickle=True)",
+        "np.load('x', allow_pickle=some)",
+        "np.save('x', array)",
+        "numpy.load('x')",
+        "load_array('x', allow_pickle=True)",
         "options = {'trust_remote_code': True}",
     ],
 )
@@ -78,7 +94,16 @@ def test_each_danger_is_seen(code: str) -> None:
 
 
 def test_what_only_looks_dangerous_is_allowed() -> None:
-    assert list(dangers(ast.parse("model.eval(); re.compile('x'); safetensors.torch.load_file('x')"))) == []
+    assert (
+        list(
+            dangers(
+                ast.parse(
+                    "model.eval(); re.compile('x'); safetensors.torch.load_file('x'); np.save(f, a, allow_pickle=False)"
+                )
+            )
+        )
+        == []
+    )
 
 
 @each_source

@@ -13,7 +13,10 @@ import pytest
 import regard
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("ctranslate2", "matplotlib", "numpy", "sacrebleu", "tokenizers", "torch", "transformers")
+HEAVY = (
+    *("ctranslate2", "huggingface_hub", "matplotlib", "numpy", "rouge_score", "sacrebleu", "safetensors"),
+    *("sentencepiece", "sklearn", "tokenizers", "torch", "transformers"),
+)
 HELP = """
 import runpy
 sys.argv[1:] = ["--help"]

@@ -54,3 +54,14 @@ def test_before_the_first_step_there_is_no_past_to_follow():
     cache.keep(torch.tensor([1]), torch.tensor([1]))
     assert cache.past is None
     assert rows_of(cache.memory) == [[6]]
+
+
+def test_several_positions_may_come_at_once_and_without_a_memory():
+    """As when a prompt is read: a decoder by itself has no memory."""
+    cache = LayerCache()
+    prompt = KeyValues(torch.tensor([[[[1.0], [2.0]]]]), torch.tensor([[[[10.0], [20.0]]]]))
+    assert rows_of(cache.extend(prompt)) == [[1, 2]]
+    assert rows_of(cache.extend(numbered(3.0))) == [[1, 2, 3]]
+    cache.keep(torch.tensor([0]), torch.tensor([0, 0]))
+    assert cache.memory is None
+    assert rows_of(cache.past) == [[1, 2, 3], [1, 2, 3]]

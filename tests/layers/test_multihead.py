@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.layers.multihead import MultiHeadAttention, join_heads, split_heads
+from regard.layers.rotary import Rotary
 from regard.layers.similarity import DotProduct
 
 pytestmark = pytest.mark.usefixtures("path")
@@ -93,6 +94,28 @@ def test_without_biases_there_are_only_the_four_matrices():
         "query.weight",
         "value.weight",
     ]
+
+
+def test_the_last_map_may_be_the_only_one_without_a_bias():
+    """Qwen2 has biases on queries, keys and values alone."""
+    names = {name for name, _ in made(8, 2, 4, 4, bias=True, output_bias=False).named_parameters()}
+    assert {name for name in names if name.endswith("bias")} == {"query.bias", "key.bias", "value.bias"}
+
+
+def test_rotary_positions_turn_queries_and_keys_and_no_values():
+    layer, rotary = made(12, 2, 6, 3, groups=1, rotary=Rotary(6)), Rotary(6)
+    x, places = drawn(2, 4, 12), torch.tensor([[0, 3, 4, 9]])
+    query, key = (split_heads(part(x), heads) for part, heads in ((layer.query, 2), (layer.key, 1)))
+    weights = (rotary(query, places) @ rotary(key, places).mT / 6**0.5).softmax(-1)
+    expected = layer.output(join_heads(weights @ split_heads(layer.value(x), 1)))
+    found = layer(x, layer.remember(x, places), places=places)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+def test_rotary_positions_need_places():
+    layer, x = made(8, 2, 4, 4, rotary=Rotary(4)), drawn(1, 3, 8)
+    with pytest.raises(AssertionError, match="rotary positions need places"):
+        layer.remember(x)
 
 
 def test_the_similarity_that_is_handed_in_is_used():

@@ -1,4 +1,4 @@
-"""Positions: the sinusoids by the paper's formula and by their laws, the learned ones, and none."""
+"""Positions: the sinusoids by the paper's formula and by their laws, the learned ones, none, and how places count."""
 
 from __future__ import annotations
 
@@ -8,9 +8,20 @@ import pytest
 import torch
 
 from regard.errors import SettingError
-from regard.layers.position import LearnedPositions, NoPositions, SinusoidalPositions, sinusoids
+from regard.layers.position import (
+    LearnedPositions,
+    NoPositions,
+    SinusoidalPositions,
+    among_tokens,
+    in_order,
+    sinusoids,
+)
 
 ROUNDED = 6e-8  # the table is float32
+
+
+def places(*numbers: int) -> torch.Tensor:
+    return torch.tensor([numbers])
 
 
 @pytest.mark.parametrize("d_model", [2, 8, 512])
@@ -66,26 +77,43 @@ def test_sinusoids_want_an_even_width():
 @pytest.mark.parametrize("layout", ["interleaved", "halves"])
 def test_the_encodings_are_added(layout):
     x = torch.randn(2, 5, 8)
-    assert torch.equal(SinusoidalPositions(8, layout)(x), x + sinusoids(5, 8, layout))
+    assert torch.equal(SinusoidalPositions(8, layout)(x, places(*range(5))), x + sinusoids(5, 8, layout))
 
 
-def test_a_later_part_of_a_sentence_gets_its_own_positions():
-    positions, x = SinusoidalPositions(8), torch.randn(2, 5, 8)
-    parts = [positions(x[:, :2]), positions(x[:, 2:3], first=2), positions(x[:, 3:], first=3)]
-    assert torch.equal(torch.cat(parts, dim=1), positions(x))
+@pytest.mark.parametrize(
+    "positions", [SinusoidalPositions(8), LearnedPositions(9, 8), LearnedPositions(9, 8, offset=2)]
+)
+def test_every_token_gets_the_position_of_its_own_place(positions):
+    x, where = torch.randn(2, 3, 8), torch.tensor([[4, 0, 1], [8, 8, 2]])
+    found = positions(x, where)
+    for row in range(2):
+        for column in range(3):
+            one = x[row : row + 1, column : column + 1]
+            assert torch.equal(positions(one, where[row : row + 1, column : column + 1])[0, 0], found[row, column])
+
+
+@pytest.mark.parametrize("positions", [SinusoidalPositions(8), LearnedPositions(9, 8)])
+def test_a_later_part_of_a_sentence_gets_its_own_positions(positions):
+    x = torch.randn(2, 5, 8)
+    parts = [
+        positions(x[:, :2], places(0, 1)),
+        positions(x[:, 2:3], places(2)),
+        positions(x[:, 3:], places(3, 4)),
+    ]
+    assert torch.equal(torch.cat(parts, dim=1), positions(x, places(*range(5))))
 
 
 def test_the_table_grows_with_the_sentence():
     positions = SinusoidalPositions(8, expected=4)
-    assert torch.equal(positions(torch.zeros(1, 1001, 8))[0], sinusoids(1001, 8, "halves"))
-    assert torch.equal(positions(torch.zeros(1, 1, 8), first=5000)[0, 0], sinusoids(5001, 8, "halves")[5000])
-    assert torch.equal(positions(torch.zeros(1, 3, 8))[0], sinusoids(3, 8, "halves"))
+    assert torch.equal(positions(torch.zeros(1, 1001, 8), places(*range(1001)))[0], sinusoids(1001, 8, "halves"))
+    assert torch.equal(positions(torch.zeros(1, 1, 8), places(5000))[0, 0], sinusoids(5001, 8, "halves")[5000])
+    assert torch.equal(positions(torch.zeros(1, 3, 8), places(0, 1, 2))[0], sinusoids(3, 8, "halves"))
 
 
 def test_a_table_that_grows_keeps_its_type_of_number():
-    positions = SinusoidalPositions(8, expected=2).double()
-    assert positions(torch.zeros(1, 9, 8, dtype=torch.float64)).dtype == torch.float64
-    assert positions(torch.zeros(1, 9, 8, dtype=torch.bfloat16)).dtype == torch.bfloat16
+    positions, nine = SinusoidalPositions(8, expected=2).double(), places(*range(9))
+    assert positions(torch.zeros(1, 9, 8, dtype=torch.float64), nine).dtype == torch.float64
+    assert positions(torch.zeros(1, 9, 8, dtype=torch.bfloat16), nine).dtype == torch.bfloat16
 
 
 def test_a_table_of_sinusoids_is_no_weight():
@@ -95,19 +123,38 @@ def test_a_table_of_sinusoids_is_no_weight():
 
 def test_learned_positions_are_rows_that_are_added():
     positions, x = LearnedPositions(6, 8), torch.randn(2, 3, 8)
-    assert torch.equal(positions(x), x + positions.weight[:3])
-    assert torch.equal(positions(x, first=3), x + positions.weight[3:])
+    assert torch.equal(positions(x, places(0, 1, 2)), x + positions.weight[:3])
+    assert torch.equal(positions(x, places(3, 4, 5)), x + positions.weight[3:])
 
 
-def test_beyond_the_last_learned_position_there_is_an_error():
-    positions = LearnedPositions(4, 8)
+def test_rows_may_stand_before_that_of_the_first_place():
+    positions, x = LearnedPositions(6, 8, offset=2), torch.randn(2, 3, 8)
+    assert positions.weight.shape == (8, 8)
+    assert torch.equal(positions(x, places(0, 1, 2)), x + positions.weight[2:5])
+    assert torch.equal(positions(x, places(-1, 0, 5)), x + positions.weight[[1, 2, 7]])
+
+
+@pytest.mark.parametrize("offset", [0, 2])
+def test_beyond_the_last_learned_position_there_is_an_error(offset):
+    positions = LearnedPositions(4, 8, offset)
     expected = r"positions: got 5; expected at most 4, the learned ones; shorten or split the text\."
     with pytest.raises(SettingError, match=expected):
-        positions(torch.zeros(1, 5, 8))
+        positions(torch.zeros(1, 5, 8), places(*range(5)))
     with pytest.raises(SettingError, match=expected):
-        positions(torch.zeros(1, 1, 8), first=4)
+        positions(torch.zeros(1, 1, 8), places(4))
 
 
 def test_without_positions_nothing_is_added():
     x = torch.randn(1, 2, 3)
-    assert NoPositions()(x, first=7) is x
+    assert NoPositions()(x, places(7, 8)) is x
+
+
+def test_places_count_every_id_or_the_tokens_alone():
+    ids = torch.tensor([[1, 1, 7, 8, 9], [7, 8, 9, 1, 1], [7, 1, 8, 1, 9], [1, 1, 1, 1, 1]])
+    assert in_order(ids).tolist() == [[0, 1, 2, 3, 4]]
+    assert among_tokens(ids, pad=1).tolist() == [
+        [-1, -1, 0, 1, 2],
+        [0, 1, 2, -1, -1],
+        [0, -1, 1, -1, 2],
+        [-1, -1, -1, -1, -1],
+    ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from regard.data.sample import Pair, Puzzle
-from regard.data.tokenizer import TokenizerSettings, train_tokenizer
+from regard.data.builtin.sample import Pair, Puzzle
+from regard.data.tokenizers.tokenizer import TokenizerSettings, train_tokenizer
 from regard.errors import DataError
 from regard.families import transformer
 from regard.looking.capture import attention_of

@@ -8,7 +8,7 @@ import torch
 from regard.errors import CheckpointError
 from regard.families.transformer import Config
 from regard.models.state import put_weights, weights_of
-from regard.models.vocabulary import Vocabulary
+from regard.models.vocabulary import own_vocabulary
 
 SMALL = Config(layers=1, d_model=4, d_ff=6, heads=2)
 
@@ -20,7 +20,7 @@ def test_a_shared_matrix_appears_once_under_its_first_name(make_model):
 
 
 def test_separate_matrices_appear_each(make_model):
-    weights = weights_of(make_model(SMALL, Vocabulary(9, 7, shared=False)))
+    weights = weights_of(make_model(SMALL, own_vocabulary(9, 7, shared=False)))
     assert weights["encoder.embed.tokens.weight"].shape == (9, 4)
     assert weights["decoder.embed.tokens.weight"].shape == (7, 4)
     assert "output.weight" not in weights
@@ -30,7 +30,7 @@ def test_every_trained_number_and_the_output_bias_are_there(make_model):
     model = make_model(SMALL)
     weights = weights_of(model)
     trained = sum(weight.numel() for weight in model.parameters())
-    assert sum(weight.numel() for weight in weights.values()) == trained + model.vocabulary
+    assert sum(weight.numel() for weight in weights.values()) == trained + model.ids.target
     assert not any(weight.requires_grad for weight in weights.values())
 
 

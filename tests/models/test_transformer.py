@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from regard.families.transformer import Config
-from regard.models.vocabulary import Vocabulary
+from regard.models.vocabulary import own_vocabulary
 
 pytestmark = pytest.mark.usefixtures("path")
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -27,7 +27,7 @@ def test_no_position_sees_its_future(model, sentences):
     before = states(model, source, target)
     for t in range(1, 7):
         changed = target.clone()
-        changed[:, t:] = (changed[:, t:] + 3) % (model.vocabulary - 1)
+        changed[:, t:] = (changed[:, t:] + 3) % (model.ids.target - 1)
         after = states(model, source, changed)
         torch.testing.assert_close(after[:, :t], before[:, :t], **EXACT)
         assert ((after[:, t:] - before[:, t:]).abs().amax(-1) > 1e-6).all(), "every later position does see the change"
@@ -122,9 +122,9 @@ def uncached(model, source: Tensor, histories: list[list[int]], beams: int) -> T
 
 def advance(model, state, histories: list[list[int]]) -> Tensor:
     """Feed a new random token to every row, and write it down."""
-    tokens = torch.randint(0, model.vocabulary - 1, (len(histories),))
+    tokens = torch.randint(0, model.ids.target - 1, (len(histories),))
     if state.position == 0:
-        tokens[:] = model.start
+        tokens = state.first
     for history, token in zip(histories, tokens.tolist(), strict=True):
         history.append(token)
     return model.step(tokens, state)
@@ -166,8 +166,7 @@ def test_a_search_leaves_the_model_as_it_was(model, sentences):
 
 
 def test_padding_is_the_last_id_and_the_start_and_never_predicted(model, sentences):
-    assert (model.pad, model.source_pad, model.start, model.eos, model.vocabulary) == (12, 12, 12, 0, 13)
-    assert model.d_model == 12
+    assert (model.pad, model.source_pad, model.start, model.eos, model.ids.target) == (12, 12, 12, 0, 13)
     logits = model.logits(states(model, sentences(2, 5), sentences(2, 4)))
     assert (logits[..., model.pad] == -torch.inf).all()
     assert logits[..., : model.pad].isfinite().all()
@@ -175,8 +174,8 @@ def test_padding_is_the_last_id_and_the_start_and_never_predicted(model, sentenc
 
 def test_two_vocabularies_have_paddings_of_their_own(make_model):
     sizes = {"layers": 1, "d_model": 12, "d_ff": 20, "heads": 3}
-    model = make_model(Config(**sizes), Vocabulary(source=20, target=9, shared=False))
-    assert (model.source_pad, model.pad, model.start, model.vocabulary) == (19, 8, 8, 9)
+    model = make_model(Config(**sizes), own_vocabulary(20, 9, shared=False))
+    assert (model.source_pad, model.pad, model.start, model.ids.target) == (19, 8, 8, 9)
     source, target = torch.tensor([[7, 8, 15, 0]]), torch.tensor([[8, 3, 4]])
     found = states(model, padded(source, 19, 3), target)
     torch.testing.assert_close(found, states(model, source, target), **EXACT)

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 
 from regard.errors import RunError
 from regard.evaluation.translation import score
-from regard.runs.card import LIMITS, write_card
+from regard.runs.reporting.card import LIMITS, write_card
 
 SCORES = score(["the dog sees the cat"] * 3 + ["x"], ["the dog sees the cat"] * 4, bootstrap=100).to_dict()
 FACTS: dict[str, Any] = {

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sacrebleu.metrics import BLEU
 
-from regard.data import sample
-from regard.data.sample import Pair
+from regard.data.builtin import sample
+from regard.data.builtin.sample import Pair
 from regard.looking.capture import attention_of
 from regard.runs import demo as demos
 from regard.runs.demo import CLASSIC, RECIPE, twins

@@ -8,14 +8,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+import transformers
+from tests.runs import public_models
 
 from regard import families
-from regard.errors import ExportError, RunError, SettingError
-from regard.models.state import weights_of
-from regard.models.vocabulary import Vocabulary
+from regard.data.tokenizers.layout import LAYOUTS
+from regard.data.tokenizers.tokenizer import TokenizerSettings, train_tokenizer
+from regard.errors import CheckpointError, ExportError, RunError, SettingError
+from regard.models.heads import LANGUAGE
+from regard.models.vocabulary import own_vocabulary
 from regard.runs.export import FORMATS, PUBLIC_FILES, export
 from regard.runs.folder import load, write_model, write_tokenizers
-from regard.runs.recipe import recipe_from
+from regard.runs.recipe import Recipe, TaskSettings, recipe_from
 
 
 def test_the_public_files_and_the_card_are_copied_and_no_more(finished_run, tmp_path, toy):
@@ -35,9 +40,9 @@ def run_with(folder: Path, finished_run: Path, changes: dict[str, object], share
         {"model": {"size": "tiny", "layers": 1, "d_model": 16, "heads": 2, "d_ff": 32, **changes}}, "tiny"
     )
     size = model.source_tokenizer.size
-    module = families.get("transformer").build(recipe.model, Vocabulary(size, size, shared))
+    module = families.get("transformer").build(recipe.model, own_vocabulary(size, size, shared=shared))
     write_tokenizers(folder, model.source_tokenizer, model.source_tokenizer)
-    write_model(folder, recipe, module, weights_of(module))
+    write_model(folder, recipe, module, LANGUAGE)
     (folder / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
     return folder
 
@@ -84,3 +89,119 @@ def test_without_ctranslate2_it_is_said_how_to_get_it(finished_run, tmp_path, mo
     with pytest.raises(ExportError, match="expected ctranslate2 and transformers installed; pip install 'regard"):
         export(finished_run, tmp_path / "out", "ctranslate2")
     assert not (tmp_path / "out").exists()
+
+
+# Public checkpoints --------------------------------------------------------------------------------------------------
+
+PUBLIC = {
+    "bert from a pickle and vocab.txt": ("bert", {}, "AutoModelForMaskedLM"),
+    "bert with old names": ("bert", {"old_names": True}, "AutoModelForMaskedLM"),
+    "bert that classifies": (
+        "bert",
+        {"head": "BertForSequenceClassification"},
+        "AutoModelForSequenceClassification",
+    ),
+    "gpt2 from shards, vocab.json and merges.txt": ("gpt2", {}, "AutoModelForCausalLM"),
+    "gpt2 from a pickle with masks": ("gpt2", {"buffers": True}, "AutoModelForCausalLM"),
+    "t5 from a sentencepiece model": ("t5", {}, "AutoModelForSeq2SeqLM"),
+    "t5 v1.1 in float16": ("t5", {"separate": True, "half": True}, "AutoModelForSeq2SeqLM"),
+    "roberta": ("roberta", {}, "AutoModelForMaskedLM"),
+}
+
+
+@pytest.mark.parametrize(("kind", "options", "opener"), PUBLIC.values(), ids=PUBLIC)
+def test_a_public_checkpoint_becomes_one_that_transformers_opens_whole(tmp_path, kind, options, opener):
+    found = getattr(public_models, kind)(tmp_path / "found", **options)
+    export(found, tmp_path / "out", "huggingface")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(PUBLIC_FILES)
+    theirs, told = getattr(transformers, opener).from_pretrained(tmp_path / "out", output_loading_info=True)
+    assert not any(told.values()), told
+    ours, again = load(found), load(tmp_path / "out")
+    assert again.fit.ignored == ()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "out")
+    for text in public_models.TEXTS:
+        ids = ours.source_tokenizer.wrap(ours.source_tokenizer.encode(text)).ids
+        assert list(ids) == list(again.source_tokenizer.wrap(again.source_tokenizer.encode(text)).ids)
+        assert list(ids) == tokenizer(text)["input_ids"]
+    row = torch.tensor([ids])
+    more = {"decoder_input_ids": row} if kind == "t5" else {}
+    with torch.no_grad():
+        logits = theirs.eval()(row, **more).logits
+        if ours.head.kind == "classification":
+            expected = ours.module.classify(row)
+        else:
+            expected = ours.module.logits(ours.module(row, row) if more else ours.module(row))
+    assert torch.allclose(logits, expected, atol=1e-3, rtol=1e-4)
+
+
+def test_what_a_checkpoint_says_of_decoding_goes_along(tmp_path):
+    found = public_models.t5(tmp_path / "found")
+    said = {"num_beams": 3, "length_penalty": 0.7, "no_repeat_ngram_size": 2, "forced_eos_token_id": 1}
+    (found / "generation_config.json").write_text(json.dumps({**said, "transformers_version": "4.1"}))
+    export(found, tmp_path / "out", "huggingface")
+    table = json.loads((tmp_path / "out" / "generation_config.json").read_text(encoding="utf-8"))
+    assert said.items() <= table.items()
+    assert table["decoder_start_token_id"] == 0
+    assert load(tmp_path / "out").decoding == load(found).decoding
+
+
+def test_a_damaged_checkpoint_is_not_half_exported(tmp_path, tree):
+    found = public_models.gpt2(tmp_path / "found")
+    shard = found / "model-00002-of-00003.safetensors"
+    shard.write_bytes(shard.read_bytes()[:-10])
+    before = tree(tmp_path)
+    with pytest.raises(CheckpointError, match="bytes of data where its header ends them at"):
+        export(found, tmp_path / "out", "huggingface")
+    assert tree(tmp_path) == before
+
+
+def test_two_vocabularies_are_not_made_one(tmp_path, monkeypatch, tree):
+    from dataclasses import replace
+
+    found = public_models.t5(tmp_path / "found")
+    other = public_models.gpt2(tmp_path / "other")
+    model = replace(load(found), target_tokenizer=load(other).source_tokenizer)
+    monkeypatch.setattr("regard.runs.export.load", lambda name: model)
+    before = tree(tmp_path)
+    with pytest.raises(ExportError, match=r"got two vocabularies, one for each language; expected one tokenizer.json"):
+        export(found, tmp_path / "out", "huggingface")
+    assert tree(tmp_path) == before
+
+
+def test_both_sentencepiece_models_of_marian_become_tokenizers(tmp_path):
+    """Others find the source's; the target's is beside it, for us."""
+    found = public_models.marian(tmp_path / "found")
+    export(found, tmp_path / "out", "huggingface")
+    _, told = transformers.MarianMTModel.from_pretrained(tmp_path / "out", output_loading_info=True)
+    assert not any(told.values()), told
+    ours, again = load(found), load(tmp_path / "out")
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "out")
+    for text in (text for one in public_models.TEXTS for text in (one, one.upper())):
+        assert again.target_tokenizer.encode(text) == ours.target_tokenizer.encode(text)
+        assert theirs(text)["input_ids"] == list(ours.source_tokenizer.wrap(ours.source_tokenizer.encode(text)).ids)
+    texts = public_models.TEXTS[:2]
+    assert again.translate(texts, beam=1, max_extra=4) == ours.translate(texts, beam=1, max_extra=4)
+
+
+@pytest.mark.parametrize("name", families.names())
+def test_a_run_of_every_family_is_opened_whole_by_transformers(tmp_path, name):
+    """Fresh weights of the family's toy size, with a tokenizer of its layout, as a run leaves them."""
+    family = families.get(name)
+    tokenizer = train_tokenizer(public_models.TEXTS * 3, TokenizerSettings(kind="word"), LAYOUTS[family.LAYOUT])
+    roles = {role: getattr(tokenizer, role) for role in ("eos", "pad", "bos", "sep", "mask")}
+    vocabulary = family.vocabulary(tokenizer.size, tokenizer.size, shared=True, roles=roles)
+    run = tmp_path / "run"
+    run.mkdir()
+    write_tokenizers(run, tokenizer, tokenizer)
+    recipe = Recipe(name, family.TOY, TaskSettings(kind=family.TASKS[0], block=8))
+    write_model(run, recipe, family.build(family.TOY, vocabulary, LANGUAGE), LANGUAGE)
+    (run / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+    export(run, tmp_path / "out", "huggingface")
+    table = json.loads((tmp_path / "out" / "config.json").read_text(encoding="utf-8"))
+    opener = getattr(transformers, table["architectures"][0])
+    _, told = opener.from_pretrained(tmp_path / "out", output_loading_info=True)
+    assert not any(told.values()), told
+    text = public_models.TEXTS[0]
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "out")(text)["input_ids"]
+    assert theirs == list(tokenizer.wrap(tokenizer.encode(text)).ids)
+    assert load(tmp_path / "out").family == load(run).family

@@ -15,9 +15,9 @@ from regard.data.clean import Cleaner, Cleaning
 from regard.errors import RunError
 from regard.evaluation.translation import score
 from regard.looking.figures import schedule
-from regard.runs.markup import as_html, escaped
-from regard.runs.report import write_report
-from regard.runs.wording import duration, name_of, number
+from regard.runs.reporting.markup import as_html, escaped
+from regard.runs.reporting.report import write_report
+from regard.runs.reporting.wording import duration, name_of, number
 
 VOID = {"meta", "img", "br"}
 HARMLESS = {

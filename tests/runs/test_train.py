@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 from regard.config import parse_overrides, read_toml
-from regard.data.tokenizer_kinds import KINDS
+from regard.data.tokenizers.tokenizer_kinds import KINDS
 from regard.errors import CheckpointError, DataError, RunError, SettingError, TrainingError
 from regard.runs.folder import load
 from regard.runs.journal import read_journal

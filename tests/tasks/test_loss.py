@@ -81,6 +81,60 @@ def test_the_gradient_is_that_of_finite_differences(monkeypatch, smoothing):
     assert torch.autograd.gradcheck(loss, (hidden, weight))
 
 
+@pytest.mark.parametrize("never", [None, V - 1, 4])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("rows", [3, 512])
+def test_a_bias_that_is_trained_gets_torch_s_gradient(monkeypatch, rows, smoothing, never):
+    monkeypatch.setattr(module, "ROWS", rows)
+    hidden, weight, bias, targets = drawn(10)
+    targets[targets == never] = 1
+    bias.requires_grad_()
+    ours = label_smoothed_cross_entropy(hidden, weight, bias, targets, smoothing=smoothing, never=never).smoothed
+    found = torch.autograd.grad(3 * ours, (hidden, weight, bias))
+    theirs = by_torch(hidden, weight, bias, targets, smoothing, never)[0]
+    torch.testing.assert_close(found, torch.autograd.grad(3 * theirs, (hidden, weight, bias)), rtol=0, atol=1e-12)
+
+
+def test_a_bias_may_be_all_that_is_trained():
+    hidden, weight, bias, targets = drawn(10)
+    bias.requires_grad_()
+    hidden, weight = hidden.detach(), weight.detach()
+    found = label_smoothed_cross_entropy(hidden, weight, bias, targets, smoothing=0.1, never=V - 1).smoothed
+    theirs = by_torch(hidden, weight, bias, targets, 0.1, V - 1)[0]
+    torch.testing.assert_close(*(torch.autograd.grad(one, bias) for one in (found, theirs)), rtol=0, atol=1e-12)
+
+
+def test_a_trained_bias_in_bfloat16_adds_up_in_float32(monkeypatch):
+    """1000 tokens, one at a time, each adding 1/10; in bfloat16 the sum would end at 32."""
+    monkeypatch.setattr(module, "ROWS", 1)
+    weight, hidden = torch.zeros(V, D).bfloat16(), torch.ones(1000, D).bfloat16()
+    bias = torch.zeros(V).bfloat16().requires_grad_()
+    targets = torch.zeros(1000, dtype=torch.long)
+    label_smoothed_cross_entropy(hidden, weight, bias, targets, never=V - 1).smoothed.backward()
+    assert bias.grad.dtype == torch.bfloat16
+    torch.testing.assert_close(bias.grad[1 : V - 1].float(), torch.full((V - 2,), 100.0), rtol=0.01, atol=0)
+
+
+def test_no_bias_is_a_bias_of_zero():
+    hidden, weight, bias, targets = drawn(10)
+    found = [
+        label_smoothed_cross_entropy(hidden, weight, one, targets, smoothing=0.1, never=V - 1)
+        for one in (None, 0 * bias)
+    ]
+    assert found[0] == found[1]
+    gradients = [torch.autograd.grad(one.smoothed, (hidden, weight)) for one in found]
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_where_gradients_are_switched_off_a_trained_bias_gets_none(monkeypatch, mode):
+    hidden, weight, bias, targets = drawn(10)
+    monkeypatch.setattr(module, "_logit_gradient", None)
+    with mode():
+        found = label_smoothed_cross_entropy(hidden, weight, bias.requires_grad_(), targets, never=V - 1)
+    assert not found.smoothed.requires_grad
+
+
 def test_a_factor_on_the_loss_is_a_factor_on_the_gradient():
     hidden, weight, bias, targets = drawn(5)
     found = label_smoothed_cross_entropy(hidden, weight, bias, targets, never=V - 1).smoothed

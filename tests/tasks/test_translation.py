@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from regard.data.batching import Batch
 from regard.families import transformer
-from regard.models.vocabulary import Vocabulary, joint_vocabulary
+from regard.models.vocabulary import joint_vocabulary, own_vocabulary
 from regard.tasks.translation import Translation, shift_right
 
 PAD = 10
@@ -87,7 +87,7 @@ def test_the_row_of_padding_learns_nothing(model):
 
 
 def test_two_vocabularies_have_paddings_of_their_own():
-    model = transformer.build(transformer.TOY, Vocabulary(20, 8, shared=False)).double().eval()
+    model = transformer.build(transformer.TOY, own_vocabulary(20, 8, shared=False)).double().eval()
     task = Translation(0.1)
     wide = task.losses(model, batch_of([[7, 0, 19], [3, 4, 0]], [[1, 0, 7], [2, 3, 0]], source_pad=19, pad=7))
     one = task.losses(model, batch_of([[7, 0]], [[1, 0]], source_pad=19, pad=7))

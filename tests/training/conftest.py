@@ -61,7 +61,15 @@ def make_trainer(
 ) -> Trainer:
     """A trainer with fresh weights; ``settings`` are those of training, ``model`` changes the toy size."""
     given = TrainSettings(
-        **{"precision": "float32", "learning_rate": 0.01, "warmup": 3, "steps": 12, "seed": data.seed, **settings}
+        **{
+            "precision": "float32",
+            "learning_rate": 0.01,
+            "warmup": 3,
+            "steps": 12,
+            "seed": data.seed,
+            "label_smoothing": 0.1,
+            **settings,
+        }
     )
     torch.manual_seed(given.seed)
     size = replace(transformer.TOY, **{"layers": 1, "heads": 2, **(model or {})})

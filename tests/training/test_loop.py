@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import chain, pairwise
 from typing import Any
 
@@ -329,3 +330,64 @@ def test_it_learns_to_copy(copying, trainer_of):
     losses = [step.plain_loss for step in trainer.steps(200)]
     assert losses[0] > blind
     assert np.mean(losses[-20:]) < blind / 10
+
+
+# Batches in which there is nothing to predict ------------------------------------------------------------------------
+
+
+def emptied(data: Any, empty: set[int]) -> None:
+    """The batches that hold one of the rows ``empty`` say that they have no target tokens."""
+    collate = data.collate
+    data.collate = lambda rows: replace(
+        collate(rows), target_tokens=0 if empty & set(rows.tolist()) else collate(rows).target_tokens
+    )
+
+
+def test_a_batch_without_anything_to_predict_is_passed_over(copying, trainer_of):
+    """As if it were not in the plan; the place in the data goes on, so that stopping there changes nothing."""
+    plan = [[0, 1], [2, 3], [4, 5], [6, 7]]
+    skipping, without = copying(plan=plan), copying(plan=[plan[0], plan[2], plan[3]])
+    emptied(skipping, {3})
+    first, second = trainer_of(skipping), trainer_of(without)
+    reports = run(first, 7), run(second, 7)
+    assert [step.loss for step in reports[0]] == [step.loss for step in reports[1]]
+    assert same(first.tensors(), second.tensors())
+    assert [(step.number, step.epoch) for step in reports[0]] == [
+        (1, 0),
+        (2, 0),
+        (3, 0),
+        (4, 1),
+        (5, 1),
+        (6, 1),
+        (7, 2),
+    ]
+    part = trainer_of(skipping)
+    run(part, 1)
+    kept, place = copied(part.tensors()), replace(part.place)
+    again = trainer_of(skipping)
+    again.restore(kept, 1, place)
+    run(again, 7)
+    assert same(again.tensors(), first.tensors())
+
+
+@pytest.mark.parametrize("plan", [[[0, 1]], [[0, 1], [2, 3], [4, 5]]], ids=len)
+def test_data_without_anything_to_predict_ends_training(copying, trainer_of, plan):
+    data = copying(plan=plan)
+    emptied(data, set(range(6)))
+    with pytest.raises(
+        TrainingError, match="step 1: got an epoch of batches without anything to predict; expected tokens or labels"
+    ):
+        run(trainer_of(data), 1)
+    assert {row for rows in data.seen for row in rows} == {row for rows in plan for row in rows}
+
+
+def test_a_weight_that_the_task_does_not_read_stays_and_is_in_the_checkpoint(copying, trainer_of):
+    data = copying()
+    other = trainer_of(data)
+    spare = nn.Parameter(torch.ones(3))
+    group = other.optimizer.param_groups[0]
+    group["params"].append(spare)
+    other._trained.append("spare")
+    run(other, 2)
+    assert torch.equal(spare, torch.ones(3))
+    assert torch.equal(other.tensors()["optimizer/spare/exp_avg"], torch.zeros(3))

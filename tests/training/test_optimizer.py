@@ -6,8 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from regard.errors import CheckpointError
-from regard.training.optimizer import make_optimizer, optimizer_tensors, put_optimizer_tensors
+from regard.errors import CheckpointError, SettingError
+from regard.training.optimizer import (
+    RateGroup,
+    grouped_by_rate,
+    make_optimizer,
+    optimizer_tensors,
+    put_optimizer_tensors,
+)
 
 BETAS, EPSILON = (0.9, 0.98), 1e-9
 RATES = (0.1, 0.03, 0.2)
@@ -40,13 +46,17 @@ def stepped(optimizer: torch.optim.Optimizer, parameter: nn.Parameter, steps: ra
         optimizer.step()
 
 
+def one_group(*parameters: nn.Parameter) -> RateGroup:
+    return RateGroup(1.0, tuple(map(str, range(len(parameters)))), parameters)
+
+
 @pytest.mark.parametrize("epsilon", [EPSILON, 0.3])
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("kind", ["adam", "adamw"])
 def test_three_steps_are_those_of_the_formula(kind, decay, epsilon):
     start = torch.tensor([1.0, -2.0, 0.5, 0.0], dtype=torch.float64)
     parameter = nn.Parameter(start.clone())
-    optimizer = make_optimizer(kind, [parameter], betas=BETAS, epsilon=epsilon, weight_decay=decay)
+    optimizer = make_optimizer(kind, [one_group(parameter)], betas=BETAS, epsilon=epsilon, weight_decay=decay)
     stepped(optimizer, parameter, range(3))
     torch.testing.assert_close(parameter.detach(), by_hand(kind, start, decay, epsilon), rtol=0, atol=1e-12)
 
@@ -54,7 +64,7 @@ def test_three_steps_are_those_of_the_formula(kind, decay, epsilon):
 def test_the_first_step_of_adam_is_as_long_as_its_rate():
     """m̂ / √v̂ is ±1 at step 1, whatever the gradient's size."""
     parameter = nn.Parameter(torch.zeros(3))
-    optimizer = make_optimizer("adam", [parameter], betas=BETAS, epsilon=EPSILON, weight_decay=0.0)
+    optimizer = make_optimizer("adam", [one_group(parameter)], betas=BETAS, epsilon=EPSILON, weight_decay=0.0)
     optimizer.param_groups[0]["lr"] = 0.25
     parameter.grad = torch.tensor([1e-3, -7.0, 400.0])
     optimizer.step()
@@ -63,7 +73,7 @@ def test_the_first_step_of_adam_is_as_long_as_its_rate():
 
 def a_pair() -> tuple[list[nn.Parameter], torch.optim.Adam]:
     parameters = [nn.Parameter(torch.ones(4)), nn.Parameter(torch.full((4,), 2.0))]
-    return parameters, make_optimizer("adam", parameters, betas=BETAS, epsilon=EPSILON, weight_decay=0.0)
+    return parameters, make_optimizer("adam", [one_group(*parameters)], betas=BETAS, epsilon=EPSILON, weight_decay=0.0)
 
 
 NAMES = ["encoder.blocks.0.weight", "decoder.bias"]
@@ -130,3 +140,68 @@ def test_state_of_an_unknown_weight_is_refused():
     )
     with pytest.raises(CheckpointError, match=expected):
         put_optimizer_tensors(optimizer, NAMES, {"other.weight/exp_avg": torch.zeros(4)})
+
+
+def test_state_that_lacks_a_weight_is_refused():
+    """Adam would begin anew with it and go another way without a word."""
+    parameters, optimizer = a_pair()
+    for parameter in parameters:
+        stepped_gradient(parameter, 0)
+    set_rate_and_step(optimizer, 0)
+    kept = optimizer_tensors(optimizer, NAMES)
+    _, other = a_pair()
+    for missing in (["decoder.bias/exp_avg_sq"], [key for key in kept if key.startswith("decoder")]):
+        part = {key: tensor for key, tensor in kept.items() if key not in missing}
+        expected = "expected the state of every weight that learns; resume with the checkpoint's own"
+        with pytest.raises(CheckpointError, match=expected) as caught:
+            put_optimizer_tensors(other, NAMES, part)
+        assert all(key in str(caught.value) for key in missing)
+        assert optimizer_tensors(other, NAMES) == {}
+
+
+# Rates ---------------------------------------------------------------------------------------------------------------
+
+
+class Blocks(nn.Module):
+    """Names as those of a model of three blocks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Module()
+        self.encoder.embed = nn.Linear(2, 2)
+        self.encoder.blocks = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
+        self.head = nn.Linear(2, 2)
+
+
+def test_each_block_learns_slower_than_the_one_above():
+    """The head at the rate itself, of three blocks the last at ½ of it, the embedding at ½⁴."""
+    model = Blocks()
+    found = grouped_by_rate(model, dict(model.named_parameters()), 0.5)
+    rates = {name: group.factor for group in found for name in group.names}
+    assert rates == {
+        f"{name}.{part}": rate
+        for part in ("weight", "bias")
+        for name, rate in {
+            "head": 1.0,
+            "encoder.blocks.2": 0.5,
+            "encoder.blocks.1": 0.25,
+            "encoder.blocks.0": 0.125,
+            "encoder.embed": 0.0625,
+        }.items()
+    }
+    for group in found:
+        assert all(map(lambda one, two: one is two, group.parameters, map(model.get_parameter, group.names)))
+
+
+def test_without_decay_there_is_one_group_of_what_learns():
+    model = Blocks()
+    model.encoder.embed.requires_grad_(False)
+    (group,) = grouped_by_rate(model, dict(model.named_parameters()), 1.0)
+    assert group.factor == 1.0
+    assert set(group.names) == {name for name, _ in model.named_parameters() if "embed" not in name}
+
+
+def test_a_model_of_which_nothing_learns_is_refused():
+    model = Blocks().requires_grad_(False)
+    with pytest.raises(SettingError, match=r"init\.freeze: got every weight; expected some that learn; freeze fewer"):
+        grouped_by_rate(model, dict(model.named_parameters()), 1.0)

@@ -58,14 +58,18 @@ def counting(description: str, total: int | None) -> Iterator[Any]:
 
 
 class TrainingProgress:
-    """Shows a training run: a bar with loss, tokens/s, memory and time left, and a line for each validation."""
+    """Shows a training run: a bar with loss, speed, memory and time left, and a line for each validation.
 
-    def __init__(self) -> None:
+    ``unit`` is what the loss is divided by, and the speed counts: tokens, texts, words.
+    """
+
+    def __init__(self, unit: str = "tokens") -> None:
         self.console = messages()
+        self.unit = unit
         self._progress = _bar(
             self.console,
             TextColumn("loss {task.fields[loss]:.3f}"),
-            TextColumn("{task.fields[speed]:,.0f} tokens/s"),
+            TextColumn("{task.fields[speed]:,.0f} " + f"{unit}/s"),
             TextColumn("{task.fields[memory]:,.0f} MiB"),
         )
         self._loss = self._speed = 0.0
@@ -100,8 +104,16 @@ class TrainingProgress:
 
     def validated(self, record: Mapping[str, Any]) -> None:
         """One line of validation figures."""
-        bleu = f"   BLEU {record['valid_bleu']:5.2f}" if "valid_bleu" in record else ""
+        further = "".join(
+            f"   {name} {100 * record[key]:.2f} %"
+            for key, name in (("valid_accuracy", "accuracy"), ("valid_recall", "recall"))
+            if key in record
+        )
+        if "valid_bleu" in record:
+            further += f"   BLEU {record['valid_bleu']:5.2f}"
+        if self.unit.endswith("tokens"):  # of two classes a perplexity says nothing
+            further = f"   perplexity {record['valid_perplexity']:8.2f}{further}"
         self.console.print(
             f"step {record['step']:>6}   {record['seconds']:7.0f} s   validation loss {record['valid_loss']:.3f}"
-            f"   perplexity {record['valid_perplexity']:8.2f}{bleu}   training {self._speed:,.0f} tokens/s"
+            f"{further}   training {self._speed:,.0f} {self.unit}/s"
         )

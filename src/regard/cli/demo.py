@@ -25,7 +25,7 @@ def demo(
 
     - `regard demo --data-only toy` (a corpus to try `regard train` on)
     """
-    from regard.data import sample
+    from regard.data.builtin import sample
 
     if data_only is not None:
         sample.write(data_only)

@@ -8,63 +8,91 @@ from typing import Annotated, Any
 
 import typer
 
+from regard.errors import SettingError
+
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a trained run.")],
-    source: Annotated[Path, typer.Option(metavar="FILE", help="Test text to translate.")],
-    target: Annotated[Path, typer.Option(metavar="FILE", help="Reference translations, line by line.")],
-    against: Annotated[Path | None, typer.Option(metavar="RUN2", help="Another run, compared pair by pair.")] = None,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run, or a folder or hub name of a public checkpoint.")],
+    source: Annotated[Path | None, typer.Option(metavar="FILE", help="Test text to translate or to sum up.")] = None,
+    target: Annotated[Path | None, typer.Option(metavar="FILE", help="What should come out, line by line.")] = None,
+    text: Annotated[Path | None, typer.Option(metavar="FILE", help="Test text by itself, or a table of it.")] = None,
+    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="The table's column of labels.")] = None,
+    text_column: Annotated[str | None, typer.Option(metavar="COLUMN", help="Its column of texts.")] = None,
+    second_column: Annotated[str | None, typer.Option(metavar="COLUMN", help="Its column of second texts.")] = None,
+    unit: Annotated[str | None, typer.Option(help="What one text is in plain text: line, paragraph or file.")] = None,
+    against: Annotated[str | None, typer.Option(metavar="RUN2", help="Another run, compared one by one.")] = None,
+    rouge: Annotated[bool, typer.Option("--rouge", help="ROUGE as well, for summaries.")] = False,
     beam: Annotated[int | None, typer.Option(help="Hypotheses kept at each step; 1 is greedy.")] = None,
     length_penalty: Annotated[float | None, typer.Option(help="α of the length penalty.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the translations here.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write translations or labels here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Score a run on a test set: BLEU, chrF and TER with sacreBLEU signatures and 95 % intervals, and perplexity.
+    """Score a run on a test set, by what it learnt.
 
-    With `--against`, the paired bootstrap says how sure the difference of the two runs is.
+    - Translators and summarisers (`--source`, `--target`): BLEU, chrF and TER with sacreBLEU signatures and 95 %
+      intervals, and perplexity; with `--rouge`, ROUGE; with `--against`, the paired bootstrap.
+
+    - Classifiers (`--text TABLE`): accuracy with its 95 % interval, F1, each class, and what was taken for what; with
+      `--against`, McNemar's test.
+
+    - Language models (`--text FILE`): nats per token, word and byte, and bits per byte. Models of hidden tokens:
+      nats per hidden token, which are the same ones each time.
+
+    - Models of vectors (`--source`, `--target`): how often the right line is among the nearest.
 
     Examples:
     - `regard evaluate runs/de-en --source test.de --target test.en`
 
     - `regard evaluate runs/big --source test.de --target test.en --against runs/small --json`
+
+    - `regard evaluate runs/opinions --text test.tsv --label label`
     """
-    from regard.cli.console import counting
-    from regard.data.corpus import read_pairs
-    from regard.evaluation.translation import against as compare_pairs
+    from regard.cli import evaluated
     from regard.runs.folder import load
-    from regard.runs.measure import measure
-    from regard.storage import write_file
+    from regard.runs.measure_texts import Columns
 
-    sources, references = map(list, zip(*read_pairs(source, target), strict=True))
-    changes = {"beam": beam, "length_penalty": length_penalty}
-    found = []
-    for folder in [run, *([against] if against else [])]:
-        model = load(folder)
-        settings = model.settings(**{name: value for name, value in changes.items() if value is not None})
-        with counting(f"translating with {folder.name}", len(sources)) as progress:
-            found.append(measure(model, sources, references, settings, progress))
-    if out:
-        write_file(out, "".join(f"{line}\n" for line in found[0].translations))
-    comparison = compare_pairs(found[1].translations, found[0].translations, references) if against else None
-    if as_json:
-        table = found[0].to_dict()
-        print(json.dumps({**table, "against": comparison.to_dict()} if comparison else table, ensure_ascii=False))
-    else:
-        _show(run, found[0], comparison, against)
+    if (source is None) != (target is None):
+        raise SettingError.because("--source", "one file of two", "a source and a target", "name both")
+    if (source is None) == (text is None):
+        got = "neither --source nor --text" if text is None else "both --source and --text"
+        raise SettingError.because("evaluate", got, "one kind of test set", "give --source and --target, or --text")
+    models = [load(name) for name in [run, *([against] if against else [])]]
+    names = [run, *([against] if against else [])]
+    kinds = {evaluated.kind_of(model, text is not None) for model in models}
+    if len(kinds) > 1 or (against and kinds & {"text", "couples"}):
+        got = f"{against}, " + ("which learnt something else" if len(kinds) > 1 else "of a kind without a paired test")
+        raise SettingError.because("--against", got, "two translators or two classifiers", "score each by itself")
+    match kinds.pop():
+        case "translations":
+            assert source is not None
+            assert target is not None
+            changes = {"beam": beam, "length_penalty": length_penalty}
+            settings = {name: value for name, value in changes.items() if value is not None}
+            shown = evaluated.translations(names, models, (source, target), settings, rouge, out)
+        case "labels":
+            assert text is not None
+            shown = evaluated.labels(names, models, text, Columns(text_column, second_column, label), out)
+        case "text":
+            assert text is not None
+            shown = evaluated.text(run, models[0], text, unit)
+        case _:
+            assert source is not None
+            assert target is not None
+            shown = evaluated.couples(run, models[0], source, target)
+    _print(shown, as_json)
 
 
-def _show(run: Path, measured: Any, comparison: Any, other: Path | None) -> None:
+def _print(shown: Any, as_json: bool) -> None:
     from regard.cli.console import messages, print_table
 
-    print_table(f"{run}", ("metric", "score", "95 %", "signature"), measured.scores.rows())
-    surprise = measured.perplexity
-    print(
-        f"\nperplexity {surprise.perplexity:.3f} per token ({surprise.nats_per_token:.4f} nats; "
-        f"{surprise.nats_per_word:.4f} nats per reference word)"
-    )
-    for note in measured.scores.notes:
+    if as_json:
+        print(json.dumps(shown.table, ensure_ascii=False))
+        return
+    for number, (title, headings, rows) in enumerate(shown.tables):
+        if number:
+            print()
+        print_table(title, headings, rows)
+    if shown.sentence:
+        print(f"\n{shown.sentence}")
+    for note in shown.notes:
         messages().print(note, markup=False)
-    if comparison:
-        columns = ("metric", str(other), str(run), "difference", "p", "signature")
-        print()
-        print_table("Paired bootstrap", columns, comparison.rows())

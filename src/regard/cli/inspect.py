@@ -12,17 +12,24 @@ from regard.errors import SettingError
 
 
 def inspect(
-    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="The folder of a run.")] = None,
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run, or a folder or hub name of a public checkpoint.")
+    ] = None,
     source: Annotated[Path | None, typer.Option(metavar="FILE", help="Or a corpus: text to translate from,")] = None,
     target: Annotated[Path | None, typer.Option(metavar="FILE", help="and its translation.")] = None,
     test_source: Annotated[Path | None, typer.Option(metavar="FILE", help="A test set that must not be in it,")] = None,
     test_target: Annotated[Path | None, typer.Option(metavar="FILE", help="and its translation.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """What is in a run or a corpus, and what is wrong with it.
+    """What is in a run, a public checkpoint or a corpus, and what is wrong with it.
+
+    Of a model: family, sizes, tokenizer, missing, ignored and tied weights, and known traps. Only the headers of its
+    weights are read.
 
     Examples:
     - `regard inspect runs/de-en`
+
+    - `regard inspect google-t5/t5-small --json`
 
     - `regard inspect --source train.de --target train.en --test-source test.de --test-target test.en`
     """
@@ -37,15 +44,17 @@ def inspect(
         _inspect_corpus(source, target, (test_source, test_target), as_json)
 
 
-def _inspect_run(run: Path, as_json: bool) -> None:
+def _inspect_run(run: str, as_json: bool) -> None:
     from regard.cli.console import print_table
-    from regard.runs.folder import describe_run
+    from regard.runs.checkpoints.inspect_checkpoint import inspect_checkpoint
 
-    table, rows = describe_run(run)
+    found = inspect_checkpoint(run)
     if as_json:
-        print(json.dumps(table, ensure_ascii=False))
-    else:
-        print_table(str(run), ("", ""), rows)
+        print(json.dumps(found.to_dict(), ensure_ascii=False))
+        return
+    print_table(run, ("", ""), found.rows())
+    for trap in found.traps:
+        print(f"\n- {trap}")
 
 
 def _inspect_corpus(source: Any, target: Any, test: tuple[Any, Any], as_json: bool) -> None:

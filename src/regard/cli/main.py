@@ -15,11 +15,17 @@ import typer
 from typer.core import TyperGroup
 
 from regard import __version__
+from regard.cli.classify import classify
 from regard.cli.compare import compare
+from regard.cli.complete import complete
 from regard.cli.demo import demo
+from regard.cli.embed import embed, search
 from regard.cli.evaluate import evaluate
 from regard.cli.export import export
+from regard.cli.fill import fill
 from regard.cli.inspect import inspect
+from regard.cli.study import study
+from regard.cli.summarize import summarize
 from regard.cli.train import train
 from regard.cli.translate import translate
 from regard.errors import RegardError, RunError, TrainingError
@@ -78,7 +84,12 @@ def regard(
     """Train, measure, run and look inside Transformers: two text files in, a translator out."""
 
 
-for command in (demo, train, translate, evaluate, compare, inspect, export):
+COMMANDS = (
+    *(demo, train),
+    *(translate, summarize, complete, fill, classify, embed, search),
+    *(evaluate, compare, study, inspect, export),
+)
+for command in COMMANDS:
     app.command()(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,13 @@ import typer
 from regard.errors import SettingError
 
 STOPPED = 75  # "stopped cleanly, resume me"
+# What the tasks count while they learn, where it is not every token.
+UNITS = {
+    "classification": "texts",
+    "token_classification": "words",
+    "embedding": "couples",
+    "masked_token": "hidden tokens",
+}
 
 
 def train(
@@ -22,38 +30,63 @@ def train(
     target: Annotated[Path | None, typer.Option(metavar="FILE", help="Its translation, line by line.")] = None,
     valid_source: Annotated[Path | None, typer.Option(metavar="FILE", help="Validation text.")] = None,
     valid_target: Annotated[Path | None, typer.Option(metavar="FILE", help="Its translation.")] = None,
+    text: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Text to learn from, or a table with labels.")
+    ] = None,
+    valid_text: Annotated[Path | None, typer.Option(metavar="FILE", help="The same for validation.")] = None,
+    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="The table's column of labels.")] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(metavar="RUN_OR_CHECKPOINT", help="Begin with these weights: a run, folder or hub name."),
+    ] = None,
     budget: Annotated[str | None, typer.Option(metavar="TIME", help="Time for everything: 90s, 20m, 1h30m.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest whole checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     settings: Annotated[bool, typer.Option("--settings", help="List every setting with its default.")] = False,
 ) -> None:
-    """Train a translator from two text files.
+    """Train a model: a translator from two text files, a language model from one, a classifier from a table.
 
-    Files may be plain text, .gz, .tsv or .jsonl, one sentence a line. Without validation files, some pairs are
-    held out. Without a recipe, the data decides what it can.
+    Files may be plain text, .gz, .tsv or .jsonl, one sentence a line. Without validation files, some of the data is
+    held out. Without a recipe, the data decides what it can. `family=` and `task.kind=` choose among the families
+    and what they learn.
 
     Examples:
     - `regard train --source train.de --target train.en --out runs/de-en --budget 20m`
 
+    - `regard train --text shakespeare.txt data.unit=file tokenizer.kind=character --out runs/shakespeare`
+
+    - `regard train --text reviews.txt task.kind=masked_token --out runs/reviews`
+
+    - `regard train --init runs/reviews --text labelled.tsv --label label --out runs/opinions`
+
     - `regard train recipes/multi30k-de-en.toml --out runs/m30k train.seed=2 model.dropout=0.2`
 
     - `regard train --out runs/de-en --resume`
+
+    - `regard train --settings family=bert` (every setting with its default)
     """
+    recipe, pairs = _recipe_and_pairs(items or [])
     if settings:
-        _list_settings()
+        _list_settings(_given(recipe, pairs))
         return
     from regard.cli.console import TrainingProgress
-    from regard.config import merge, parse_overrides, read_toml
+    from regard.config import merge
     from regard.runs.train import train as run
 
     if out is None:
         raise SettingError.because("--out", "nothing", "the folder of the run", "give --out runs/NAME")
     if resume and overwrite:
         raise SettingError.because("--resume", "--overwrite as well", "one of them", "leave one out")
-    recipe, pairs = _recipe_and_pairs(items or [])
-    table = merge(read_toml(recipe) if recipe else {}, parse_overrides(pairs))
-    table = merge(table, _from_options(source, target, valid_source, valid_target, budget))
-    with TrainingProgress() as progress:
+    files = {
+        "source": source,
+        "target": target,
+        "valid_source": valid_source,
+        "valid_target": valid_target,
+        "text": text,
+        "valid_text": valid_text,
+    }
+    table = merge(_given(recipe, pairs), _from_options(files, label, init, budget))
+    with TrainingProgress(_unit(table, out, resume)) as progress:
         outcome = run(table, out, progress, resume=resume, overwrite=overwrite)
     if outcome.finished is None:
         if (out / "model.safetensors").exists():
@@ -72,28 +105,52 @@ def _recipe_and_pairs(items: list[str]) -> tuple[Path | None, list[str]]:
     return Path(recipes[0]) if recipes else None, [item for item in items if "=" in item]
 
 
+def _given(recipe: Path | None, pairs: list[str]) -> dict[str, Any]:
+    """The recipe with the settings of the command line laid over it."""
+    from regard.config import merge, parse_overrides, read_toml
+
+    return merge(read_toml(recipe) if recipe else {}, parse_overrides(pairs))
+
+
+def _unit(table: Mapping[str, Any], out: Path, resume: bool) -> str:
+    """What the task counts while it learns."""
+    from regard.runs.folder import RECIPE, read_recipe
+
+    if resume and (out / RECIPE).exists():
+        kind = read_recipe(out).task.kind
+    else:
+        given = table.get("task")
+        labelled = "label_column" in table["data"] if isinstance(table.get("data"), Mapping) else False
+        kind = str(given.get("kind", "")) if isinstance(given, Mapping) else ""
+        kind = kind or ("classification" if labelled else "")
+    return UNITS.get(kind, "tokens")
+
+
 def _from_options(
-    source: Path | None, target: Path | None, valid_source: Path | None, valid_target: Path | None, budget: str | None
+    files: Mapping[str, Path | None], label: str | None, init: str | None, budget: str | None
 ) -> dict[str, Any]:
-    data = {"source": source, "target": target, "valid_source": valid_source, "valid_target": valid_target}
-    table: dict[str, Any] = {"data": {key: str(path) for key, path in data.items() if path is not None}}
+    data = {name: str(path) for name, path in files.items() if path is not None}
+    table: dict[str, Any] = {"data": {**data, "label_column": label} if label else data}
+    if init:
+        table["init"] = {"checkpoint": init}
     return {**table, "train": {"budget": budget}} if budget else table
 
 
-def _list_settings() -> None:
+def _list_settings(table: Mapping[str, Any]) -> None:
     from regard.cli.console import print_table
-    from regard.runs.recipe import describe
+    from regard.runs.recipe import ENCODER, FAMILY_FOR, describe
 
-    rows = [(name, "" if default is None else default, text) for name, text, default in describe()]
-    print_table("Settings (in a recipe, or as key=value)", ("setting", "default", "meaning"), rows)
+    task = table.get("task")
+    kind = str(task.get("kind", "translation")) if isinstance(task, Mapping) else "translation"
+    family = str(table.get("family", FAMILY_FOR.get(kind, ENCODER)))
+    rows = [(name, "" if default is None else default, text) for name, text, default in describe(family)]
+    title = f"Settings of family={family} (in a recipe, or as key=value)"
+    print_table(title, ("setting", "default", "meaning"), rows)
 
 
 def _summarise(out: Path, done: Any) -> None:
     from regard.cli.console import print_table
 
-    print_table(
-        f"{out}: {done.seconds:.0f} s, perplexity {done.perplexity:.2f} on the validation pairs",
-        ("metric", "score", "95 %", "signature"),
-        done.scores.rows(),
-    )
-    print(f"\nregard translate {shlex.quote(str(out))} FILE        report: {out / 'report.html'}")
+    title = f"{out}: {done.seconds:.0f} s, loss {done.loss:.4f} on the validation data"
+    print_table(title, done.results.columns, done.scores.rows())
+    print(f"\n{done.use}        report: {out / 'report.html'}")

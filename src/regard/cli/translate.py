@@ -15,7 +15,7 @@ WINDOW = 1000  # lines held and batched at a time
 
 
 def translate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a trained run.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run, or a folder or hub name of a public checkpoint.")],
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Text; standard input if left out.")] = None,
     beam: Annotated[int | None, typer.Option(help="Hypotheses kept at each step; 1 is greedy.")] = None,
     length_penalty: Annotated[float | None, typer.Option(help="α of the length penalty.")] = None,

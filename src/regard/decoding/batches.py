@@ -1,17 +1,20 @@
 """Which sentences are decoded together, such that no result depends on it.
 
 Padding a sentence further changes the last bits of its sums. So every source is padded to a length that its own length
-alone decides, and only sources of one padded length share a batch.
+alone decides, and only sources of one padded length share a batch. Prompts and texts without a decoder are not padded
+at all: only those of one length share a batch.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from regard.decoding.interface import PerSentence
+from regard.decoding.roster import LEAST_ROWS
 from regard.decoding.settings import DecodingSettings
 from regard.notation import SourceIds
 
@@ -23,7 +26,7 @@ class SourceBatch:
     """Sources of one padded length. ``numbers`` say which sentence of the whole input each is, counted from 0.
 
     ``limits`` bound the generated tokens of each, ``</s>`` included: with and without ``</s>``, an output is at most
-    ``max_extra`` tokens longer than its source (section 6.1).
+    ``max_extra`` tokens longer than its source (section 6.1). Of a prompt they bound what a completion adds.
     """
 
     numbers: PerSentence
@@ -31,32 +34,40 @@ class SourceBatch:
     limits: PerSentence
 
 
-def padded_length(length: int) -> int:
-    """The next multiple of 8."""
-    return -(-length // BUCKET) * BUCKET
+def padded_length(length: int, bucket: int = BUCKET) -> int:
+    """The next multiple of ``bucket``."""
+    return -(-length // bucket) * bucket
 
 
-def plan_sources(lengths: Sequence[int], rows_each: int, batch_tokens: int) -> list[list[int]]:
+def plan_sources(lengths: Sequence[int], rows_each: int, batch_tokens: int, bucket: int = BUCKET) -> list[list[int]]:
     """Places in ``lengths``, longest first, grouped by padded length.
 
     Sentences × padded length × rows_each stays within ``batch_tokens``. A sentence that exceeds it by itself gets a
     batch by itself.
     """
-    order = sorted(range(len(lengths)), key=lambda i: (-padded_length(lengths[i]), -lengths[i], i))
+    widths = [padded_length(length, bucket) for length in lengths]
+    order = sorted(range(len(lengths)), key=lambda i: (-widths[i], -lengths[i], i))
     plan: list[list[int]] = []
     for i in order:
-        width = padded_length(lengths[i])
-        room = max(1, batch_tokens // (width * rows_each))
-        if not plan or padded_length(lengths[plan[-1][0]]) != width or len(plan[-1]) >= room:
+        room = max(1, batch_tokens // (widths[i] * rows_each))
+        if not plan or widths[plan[-1][0]] != widths[i] or len(plan[-1]) >= room:
             plan.append([])
         plan[-1].append(i)
     return plan
 
 
 def source_batches(
-    sources: Mapping[int, Sequence[int]], pad: int, settings: DecodingSettings, device: torch.device
+    sources: Mapping[int, Sequence[int]],
+    pad: int,
+    settings: DecodingSettings,
+    device: torch.device,
+    most_tokens: int | None = None,
 ) -> Iterator[SourceBatch]:
-    """Numbered sources, each with its ``</s>``, as batches within ``batch_tokens``."""
+    """Numbered sources, each with its ``</s>``, as batches within ``batch_tokens``.
+
+    No output is longer than ``most_tokens``.
+    """
+    most = sys.maxsize if most_tokens is None else most_tokens
     numbers = list(sources)
     lengths = [len(source) for source in sources.values()]
     for places in plan_sources(lengths, settings.rows, settings.batch_tokens):
@@ -65,5 +76,37 @@ def source_batches(
         yield SourceBatch(
             torch.tensor([numbers[i] for i in places], device=device),
             torch.tensor(rows, device=device),
-            torch.tensor([lengths[i] + settings.max_extra for i in places], device=device),
+            torch.tensor([min(lengths[i] + settings.max_extra, most) for i in places], device=device),
         )
+
+
+def prompt_batches(
+    prompts: Mapping[int, Sequence[int]],
+    settings: DecodingSettings,
+    device: torch.device,
+    most_tokens: int | None = None,
+) -> Iterator[SourceBatch]:
+    """Numbered prompts, those of one length together, within ``batch_tokens``.
+
+    Their limits are ``max_new`` or as far as ``most_tokens`` positions reach; the last token written needs none.
+    """
+    numbers = list(prompts)
+    lengths = [len(prompt) for prompt in prompts.values()]
+    for places in plan_sources(lengths, settings.rows, settings.batch_tokens, bucket=1):
+        length = lengths[places[0]]
+        limit = settings.max_new if most_tokens is None else min(settings.max_new, most_tokens - length + 1)
+        yield SourceBatch(
+            torch.tensor([numbers[i] for i in places], device=device),
+            torch.tensor([list(prompts[numbers[i]]) for i in places], device=device),
+            torch.full((len(places),), limit, device=device),
+        )
+
+
+def equal_lengths(texts: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[list[int]]:
+    """Places of texts of one length, at most ``batch_tokens`` together.
+
+    Where they are fewer than ``LEAST_ROWS``, the last is there several times: their result does not then depend on how
+    many they are (``roster``).
+    """
+    for places in plan_sources([len(ids) for ids in texts], 1, batch_tokens, bucket=1):
+        yield [*places, *[places[-1]] * (LEAST_ROWS - len(places))]

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from regard.decoding.hypothesis import Hypothesis
+from regard.decoding.hypothesis import Hypothesis, read_hypothesis
 from regard.decoding.interface import Places
 from regard.decoding.live import Candidates, Live
 from regard.notation import StepLogits
@@ -64,12 +64,12 @@ class Finished:
             self.tokens[places], self.logs[places], self.lengths[places], self.totals[places], self.scores[places]
         )
 
-    def read(self, place: int) -> list[Hypothesis]:
+    def read(self, place: int, ends: tuple[int, ...]) -> list[Hypothesis]:
         """The hypotheses of one sentence, best first."""
         columns = (self.lengths, self.totals, self.scores, self.tokens, self.logs)
         slots = zip(*(column[place].tolist() for column in columns), strict=True)
         return [
-            Hypothesis(tuple(tokens[: length - 1]), total, score, tuple(logs[:length]))
+            read_hypothesis(tokens[:length], logs[:length], total, score, ends)
             for length, total, score, tokens, logs in slots
             if score > -torch.inf
         ]

@@ -15,10 +15,13 @@ from regard.notation import SourceIds, StepIds, StepLogits
 
 @torch.inference_mode()
 def greedy_search(
-    model: Decodable, source: SourceIds, limits: PerSentence, settings: DecodingSettings
+    model: Decodable, source: SourceIds, limits: PerSentence, settings: DecodingSettings, continues: bool = False
 ) -> list[list[Hypothesis]]:
-    """The likeliest token at every step, the lower id where two are equal; one hypothesis a sentence."""
-    constraints = Constraints.of(settings, model.eos)
+    """The likeliest token at every step, the lower id where two are equal; one hypothesis a sentence.
+
+    ``continues``: the outputs complete their sources (``Constraints``).
+    """
+    constraints = Constraints.of(settings, model.eos, continues)
     return roll_out(model, source, limits, likeliest, constraints, LengthPenalty.of(settings))
 
 

@@ -16,6 +16,8 @@ from regard.decoding.interface import (
     Options,
     PerSentence,
     Places,
+    SentenceFlags,
+    ended_by,
 )
 from regard.decoding.ranking import best
 from regard.notation import StepIds, StepLogits
@@ -23,7 +25,7 @@ from regard.notation import StepIds, StepLogits
 
 @dataclass(frozen=True)
 class Candidates:
-    """The 2k best continuations of each sentence at one step, best first: all that a drawing of the search needs.
+    """The best continuations of each sentence at one step, best first: all that a drawing of the search needs.
 
     ``length`` counts the tokens, this step's included. ``parents`` are ranks among the live hypotheses before this
     step. ``survivors`` are the columns that live on, in the order of the ranks that they then have. ``totals`` are sums
@@ -60,25 +62,29 @@ class Live:
         parents = torch.zeros((sentences, beam), dtype=torch.int64, device=like.device)
         return cls(parents.new_empty((sentences, beam, 0)), like.new_empty((sentences, beam, 0)), totals, parents)
 
-    def expand(self, log_probabilities: StepLogits, sentences: PerSentence, eos: int) -> Candidates:
-        """The 2k best continuations, given log P(next token) of every row.
+    def expand(
+        self, log_probabilities: StepLogits, sentences: PerSentence, ends: tuple[int, ...], cut: SentenceFlags
+    ) -> Candidates:
+        """The 2k best continuations, given log P(next token) of every row; with e ``ends``, the (1 + e)·k best.
 
+        Where a sentence is ``cut``, all of them end here.
         Equal totals rank by their parent's rank, then by the token's own probability, then by the lower id.
         """
         count, beam = self.totals.shape
-        each = min(2 * beam, log_probabilities.shape[1])
+        wanted = (1 + len(ends)) * beam
+        each = min(wanted, log_probabilities.shape[1])
         rows = best(log_probabilities, each)
         sums = (self.totals.view(-1, 1) + rows.values).view(count, beam * each)
-        totals, columns = best(sums, min(2 * beam, beam * each))
+        totals, columns = best(sums, min(wanted, beam * each))
         tokens = rows.columns.view(count, -1).gather(1, columns)
         logs = rows.values.view(count, -1).gather(1, columns)
-        ended = tokens == eos
+        ended = ended_by(tokens, ends) | cut[:, None]
         survivors = ended.to(torch.int8).sort(dim=1, stable=True).indices[:, :beam]
         length = self.tokens.shape[2] + 1
         return Candidates(length, sentences, columns // each, tokens, logs, totals, ended, survivors)
 
     def advance(self, candidates: Candidates) -> Live:
-        """The hypotheses that the surviving candidates are; none of them has ended, since of 2k at most k do."""
+        """The hypotheses that the surviving candidates are; none of them has ended, unless all have."""
         chosen = candidates.survivors
         tokens, logs = self.extend(candidates, chosen)
         return Live(tokens, logs, candidates.totals.gather(1, chosen), candidates.parents.gather(1, chosen))

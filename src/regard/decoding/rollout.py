@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from regard.decoding.constraints import Constraints
-from regard.decoding.hypothesis import Hypothesis
-from regard.decoding.interface import Decodable, PerSentence
+from regard.decoding.constraints import Constraints, RowPrompts, penalise_repeats
+from regard.decoding.hypothesis import Hypothesis, read_hypothesis
+from regard.decoding.interface import Decodable, PerSentence, ended_by
 from regard.decoding.penalty import LengthPenalty
-from regard.decoding.roster import Roster
+from regard.decoding.roster import LEAST_ROWS, Roster
 from regard.errors import CheckpointError
 from regard.notation import SourceIds, StepIds, StepLogits
 
@@ -31,6 +32,14 @@ def log_probabilities(logits: StepLogits) -> StepLogits:
     return found
 
 
+@dataclass(frozen=True)
+class Step:
+    """One token more: of every row, and the sentences that are now finished with all that was written for them."""
+
+    tokens: StepIds
+    finished: list[tuple[int, list[Hypothesis]]]
+
+
 def roll_out(
     model: Decodable,
     source: SourceIds,
@@ -40,41 +49,77 @@ def roll_out(
     penalty: LengthPenalty,
     rows_each: int = 1,
 ) -> list[list[Hypothesis]]:
-    """Write ``rows_each`` outputs for every source.
+    """Write ``rows_each`` outputs for every source; what the parameters are says ``steps``."""
+    results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
+    for step in steps(model, source, limits, choose, constraints, penalty, rows_each):
+        for sentence, hypotheses in step.finished:
+            results[sentence] = hypotheses
+    return results
+
+
+@torch.inference_mode()
+def steps(
+    model: Decodable,
+    source: SourceIds,
+    limits: PerSentence,
+    choose: Choose,
+    constraints: Constraints,
+    penalty: LengthPenalty,
+    rows_each: int = 1,
+) -> Iterator[Step]:
+    """Write ``rows_each`` outputs for every source, a token of each at a time.
 
     ``choose(log-probabilities, position, sentence of each row)`` picks the tokens. ``limits`` bound the generated
     tokens of each sentence, ``</s>`` included.
     """
-    roster = Roster(len(source), rows_each, source.device)
+    read_each = source.shape[1] - 1 if constraints.continues else LEAST_ROWS
+    roster = Roster(len(source), rows_each, source.device, read_each)
     state = model.start_decoding(source[roster.sentences], rows_each)
     limits = limits[roster.sentences].repeat_interleave(rows_each)
-    log = log_probabilities(model.step(torch.full_like(limits, model.start), state))
-    written, logs = limits.new_empty((len(limits), 0)), log.new_empty((len(limits), 0))
+    logits = model.step(state.first, state)
+    constraints.fit(logits.shape[1])
+    before = constraints.before(source[roster.sentences].repeat_interleave(rows_each, dim=0), state.first)
+    written = limits.new_empty((len(limits), 0))
+    logs = log_probabilities(logits)[:, :0]
     ended = torch.zeros_like(limits, dtype=torch.bool)
-    results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
     while True:
-        allowed = constraints(log, written, limits)
+        priced, allowed = _next(logits, constraints, before, written, limits)
         tokens = choose(allowed, written.shape[1], roster.sentences.repeat_interleave(rows_each))
-        logs = torch.cat([logs, allowed.gather(1, tokens[:, None])], dim=1)
+        logs = torch.cat([logs, priced.gather(1, tokens[:, None])], dim=1)
         written = torch.cat([written, tokens[:, None]], dim=1)
-        ended = ended | (tokens == model.eos)
+        ended = ended | ended_by(tokens, constraints.ends) | (limits <= written.shape[1])
         gone, places = roster.leave(ended.view(-1, rows_each).all(dim=1))
+        finished = []
         for place, sentence in gone:
             rows = slice(place * rows_each, (place + 1) * rows_each)
-            results[sentence] = _read(written[rows], logs[rows], model.eos, penalty)
+            finished.append((sentence, _read(written[rows], logs[rows], constraints.ends, penalty)))
+        yield Step(tokens, finished)
         if places is not None:
             if len(places) == 0:
-                return results
+                return
             state.keep(places)
-            rows_kept = (places[:, None] * rows_each + torch.arange(rows_each, device=places.device)).flatten()
-            tokens, written, logs, ended, limits = (x[rows_kept] for x in (tokens, written, logs, ended, limits))
-        log = log_probabilities(model.step(tokens, state))
+            kept = (places[:, None] * rows_each + torch.arange(rows_each, device=places.device)).flatten()
+            tokens, before, written = tokens[kept], before[kept], written[kept]
+            logs, ended, limits = logs[kept], ended[kept], limits[kept]
+        logits = model.step(tokens, state)
 
 
-def _read(written: Written, logs: WrittenLogs, eos: int, penalty: LengthPenalty) -> list[Hypothesis]:
+def _next(
+    logits: StepLogits, constraints: Constraints, before: RowPrompts, written: Written, limits: StepIds
+) -> tuple[StepLogits, StepLogits]:
+    """What each token that may come next costs, and what is chosen by: the same, but for the repetition penalty."""
+    priced = constraints(log_probabilities(logits), before, written, limits)
+    if constraints.repetition_penalty == 1.0:
+        return priced, priced
+    history = constraints.history(before, written)
+    penalised = penalise_repeats(logits.to(priced.dtype, copy=True), history, constraints.repetition_penalty)
+    return priced, constraints(log_probabilities(penalised), before, written, limits)
+
+
+def _read(written: Written, logs: WrittenLogs, ends: tuple[int, ...], penalty: LengthPenalty) -> list[Hypothesis]:
     hypotheses = []
     for ids, terms in zip(written.tolist(), logs.tolist(), strict=True):
-        length = ids.index(eos) + 1
+        length = next((place for place, token in enumerate(ids, start=1) if token in ends), len(ids))
         total = sum(terms[:length])
-        hypotheses.append(Hypothesis(tuple(ids[: length - 1]), total, total / penalty(length), tuple(terms[:length])))
+        hypotheses.append(read_hypothesis(ids[:length], terms[:length], total, total / penalty(length), ends))
     return hypotheses

@@ -18,8 +18,9 @@ LEAST_ROWS = 4
 class Roster:
     """The sentences of a running search: ``sentences[place]`` is the index of the one at that place of the batch."""
 
-    def __init__(self, count: int, rows_each: int, device: torch.device) -> None:
-        self.least = math.ceil(LEAST_ROWS / rows_each)
+    def __init__(self, count: int, rows_each: int, device: torch.device, read_each: int = LEAST_ROWS) -> None:
+        """``read_each``: tokens of a sentence that are read at once, before anything is written."""
+        self.least = math.ceil(LEAST_ROWS / min(rows_each, max(1, read_each)))
         filler = [count - 1] * (self.least - count)
         self.sentences = torch.tensor([*range(count), *filler], device=device)
         self.waiting = torch.tensor([True] * count + [False] * len(filler), device=device)

@@ -32,12 +32,22 @@ class DecodingSettings:
         choices=("exact", "transformers"),
     )
     max_extra: int = setting(50, help="an output is at most so much longer than its input (section 6.1: 50)", minimum=0)
+    max_new: int = setting(200, help="tokens that a completion adds to its prompt at most", minimum=1)
     min_length: int = setting(0, help="an output does not end before it has so many tokens", minimum=0)
     no_repeat_ngram: int = setting(0, help="no sequence of so many tokens occurs twice in an output; 0: off", minimum=0)
+    repetition_penalty: float = setting(
+        1.0, help="makes what was already written less likely, above 1 (Keskar et al. 2019: 1.2); 1: off"
+    )
+    forced_first: int | None = setting(None, help="the id that every output begins with", minimum=0)
+    suppress: tuple[int, ...] = setting((), help="ids that are never written")
+    ends: tuple[int, ...] = setting((), help="ids that end an output, beside the model's own")
     sample: bool = setting(False, help="draw from the model's distribution instead of searching")
     temperature: float = setting(1.0, help="divides the logits before a draw; 0 takes the likeliest", minimum=0.0)
     top_k: int = setting(0, help="draw among the k likeliest tokens; 0: all", minimum=0)
     top_p: float = setting(1.0, help="draw among the likeliest tokens that together reach this probability; 1: all")
+    min_p: float = setting(
+        0.0, help="draw among tokens at least this share as likely as the likeliest; 0: all", minimum=0.0
+    )
     seed: int = setting(0, help="of the draws; a sentence's draw depends on the seed and its number alone", minimum=0)
     max_source: int = setting(1000, help="a longer input is refused, never cut", minimum=1)
     batch_tokens: int = setting(8192, help="source tokens × beams decoded together, padding included", minimum=1)
@@ -55,6 +65,13 @@ class DecodingSettings:
             raise SettingError("\n".join(problems))
         if not 0.0 < self.top_p <= 1.0:
             raise SettingError.because("top_p", self.top_p, "more than 0 and at most 1", "use 1 for all tokens")
+        if self.min_p > 1.0:
+            raise SettingError.because("min_p", self.min_p, "at least 0 and at most 1", "use 0 for all tokens")
+        if self.repetition_penalty <= 0.0:
+            raise SettingError.because("repetition_penalty", self.repetition_penalty, "more than 0", "use 1 for none")
+        for name, ids in (("suppress", self.suppress), ("ends", self.ends)):
+            if min(ids, default=0) < 0:
+                raise SettingError.because(name, min(ids), "ids of the vocabulary, from 0", "look the piece up")
         if not self.sample and self.n_best > self.beam:
             expected = f"at most beam ({self.beam})"
             raise SettingError.because("n_best", self.n_best, expected, "raise beam or lower n_best")

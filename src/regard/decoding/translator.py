@@ -8,13 +8,11 @@ from itertools import islice
 
 from torch import nn
 
-from regard.decoding.batches import SourceBatch, source_batches
-from regard.decoding.beam import beam_search
-from regard.decoding.greedy import greedy_search
+from regard.decoding.batches import source_batches
 from regard.decoding.hypothesis import Hypothesis
 from regard.decoding.inference import inference
-from regard.decoding.interface import Decodable, TextCoder
-from regard.decoding.sample import sample
+from regard.decoding.interface import Decodable, TextCoder, most_tokens_of, wrap_source
+from regard.decoding.search import search
 from regard.decoding.settings import DecodingSettings
 from regard.errors import DataError
 
@@ -45,17 +43,12 @@ class Translation:
         return self.n_best[0].ids
 
 
-def search(model: Decodable, batch: SourceBatch, settings: DecodingSettings) -> list[list[Hypothesis]]:
-    """Decode one batch as the settings say."""
-    if settings.sample:
-        return sample(model, batch.source, batch.limits, settings, batch.numbers)
-    if settings.beam == 1:
-        return greedy_search(model, batch.source, batch.limits, settings)
-    return beam_search(model, batch.source, batch.limits, settings)
-
-
 class Translator:
-    """A model between two tokenizers. An empty line becomes an empty line; the model does not see it."""
+    """A model between two tokenizers. An empty line becomes an empty line; the model does not see it.
+
+    A source is wrapped as its tokenizer knows (``</s>`` at its end, where it knows no other way); a prefix, such as
+    T5's, is the caller's.
+    """
 
     def __init__(self, model: Decodable, source: TextCoder, target: TextCoder) -> None:
         if not isinstance(model, nn.Module):
@@ -71,8 +64,8 @@ class Translator:
         """One translation for each text, in their order.
 
         ``progress`` is called after every batch with the number of texts done. Raises DataError, before anything is
-        translated, for a text that is longer than ``max_source`` tokens or is no Unicode text; CheckpointError where
-        a logit of the model is not a number.
+        translated, for a text that is longer than ``max_source`` tokens, or longer than the model has positions for,
+        or is no Unicode text; CheckpointError where a logit of the model is not a number.
         """
         return self._translate(list(texts), settings, "input", 0, progress)
 
@@ -100,11 +93,13 @@ class Translator:
     ) -> list[Translation]:
         """Translate lines number ``first``, ``first + 1`` … (counted from 0) of an input."""
         encoded = enumerate(self._encode(texts, settings.max_source, name, first), start=first)
-        sources = {number: [*ids, self.model.eos] for number, ids in encoded if ids}
+        sources = {number: wrap_source(self.source, ids, self.model.eos) for number, ids in encoded if ids}
+        most_tokens = most_tokens_of(self.model)
+        self._check_positions(sources, most_tokens, name)
         found: list[tuple[Hypothesis, ...]] = [(EMPTY,)] * len(texts)
         done = first + len(texts) - len(sources)
         with inference(self.module, settings.threads) as device:
-            for batch in source_batches(sources, self.model.source_pad, settings, device):
+            for batch in source_batches(sources, self._pad(), settings, device, most_tokens):
                 results = search(self.model, batch, settings)
                 for number, hypotheses in zip(batch.numbers.tolist(), results, strict=True):
                     found[number - first] = self._read(hypotheses)
@@ -112,6 +107,16 @@ class Translator:
                 if progress is not None:
                     progress(done)
         return [Translation(n_best) for n_best in found]
+
+    def _pad(self) -> int:
+        return self.model.eos if self.model.source_pad is None else self.model.source_pad
+
+    def _check_positions(self, sources: dict[int, list[int]], most_tokens: int | None, name: str) -> None:
+        for number, source in sources.items():
+            if most_tokens is not None and len(source) > most_tokens:
+                expected = f"at most {most_tokens}, the model's positions"
+                got = f"{len(source)} tokens with the special ones"
+                raise DataError.at(name, number + 1, got, expected, "split the line into sentences")
 
     def _encode(self, texts: list[str], longest: int, name: str, first: int) -> list[list[int]]:
         for line, text in enumerate(texts, start=first + 1):

@@ -3,13 +3,15 @@
     nats per token = −(1/n) Σ log P(y_t | y_<t, source)        perplexity = exp(nats per token)
 
 over the n target tokens, ``</s>`` among them and padding not, and without label smoothing, so that runs with
-different smoothing compare. Perplexities of different vocabularies do not compare: nats per reference word do.
+different smoothing compare. Perplexities of different vocabularies do not compare: nats per word do, and where a text
+has no blanks between words nats, or bits, per byte of its UTF-8.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from regard.errors import DataError, SettingError
 
+IGNORED = -100  # as a label: nothing is predicted here
 LOGITS_AT_ONCE = 2**22  # float32 logits held at a time: 16 MiB
 
 
@@ -59,13 +62,48 @@ class Pairs(Protocol):
         """[B T]."""
 
 
+class LanguageModel(Protocol):
+    """What is asked of a language model: the states of known tokens, and their logits."""
+
+    training: bool
+
+    def __call__(self, ids: Tensor, texts: Tensor | None) -> Tensor:
+        """[B T] and the number of the packed text that each token belongs to [B T] → the states [B T D]."""
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[… D] → [… V]."""
+
+    def parameters(self) -> Iterator[Tensor]:
+        """The weights; the first says on which device they are."""
+
+    def train(self, mode: bool = True) -> Any:
+        """Turn dropout on or off."""
+
+
+class Texts(Protocol):
+    """What is asked of a batch of texts: ids, and at each place the label to predict there, or IGNORED."""
+
+    @property
+    def ids(self) -> Tensor:
+        """[B T]."""
+
+    @property
+    def labels(self) -> Tensor:
+        """[B T]."""
+
+    @property
+    def texts(self) -> Tensor | None:
+        """[B T], or None where every row is one text."""
+
+
 @dataclass(frozen=True)
 class Perplexity:
-    """Nats per target token and their exponential; per reference word too where the words were counted."""
+    """Nats per target token and their exponential; per word and per byte too where these were counted."""
 
     nats_per_token: float
     tokens: int
     words: int | None = None
+    bytes: int | None = None
 
     @property
     def perplexity(self) -> float:
@@ -74,12 +112,23 @@ class Perplexity:
 
     @property
     def nats_per_word(self) -> float | None:
-        """All nats shared among the reference's words instead of among its tokens."""
+        """All nats shared among the text's words instead of among its tokens."""
         return None if self.words is None else self.nats_per_token * self.tokens / self.words
+
+    @property
+    def nats_per_byte(self) -> float | None:
+        """All nats shared among the bytes of the text in UTF-8."""
+        return None if self.bytes is None else self.nats_per_token * self.tokens / self.bytes
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Nats per byte in bits: a bit is ln 2 nats."""
+        return None if self.nats_per_byte is None else self.nats_per_byte / math.log(2)
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers as plain values for JSON."""
-        return {**asdict(self), "perplexity": self.perplexity, "nats_per_word": self.nats_per_word}
+        further = ("perplexity", "nats_per_word", "nats_per_byte", "bits_per_byte")
+        return {**asdict(self), **{name: getattr(self, name) for name in further}}
 
 
 def perplexity(model: Model, batches: Iterable[Pairs], *, words: int | None = None) -> Perplexity:
@@ -87,31 +136,75 @@ def perplexity(model: Model, batches: Iterable[Pairs], *, words: int | None = No
 
     Raises DataError where the batches hold no target token, SettingError for fewer than one word.
     """
-    if words is not None and words < 1:
-        raise SettingError.because("words", words, "at least one reference word", "count them, or leave words out")
-    device = next(iter(model.parameters())).device
-    was_training = model.training
-    model.train(False)
-    nats, tokens = 0.0, 0
-    try:
-        with torch.no_grad():
-            for batch in batches:
-                more, counted = _surprise(model, batch.source.to(device), batch.target.to(device))
-                nats += more
-                tokens += counted
-    finally:
-        model.train(was_training)
-    if tokens == 0:
-        raise DataError.because("perplexity", "no target tokens", "at least one", "give a test set that is not empty")
+    _check_counts(words=words)
+    with _at_rest(model) as device:
+        nats, tokens = _total(
+            _surprise(model, *_pairs(model, batch.source.to(device), batch.target.to(device))) for batch in batches
+        )
     return Perplexity(nats / tokens, tokens, words)
 
 
-def _surprise(model: Model, source: Tensor, target: Tensor) -> tuple[float, int]:
-    """The nats of a batch's target and its number of tokens; only real tokens' states reach the output layer."""
+def language_perplexity(
+    model: LanguageModel, batches: Iterable[Texts], *, words: int | None = None, bytes: int | None = None
+) -> Perplexity:
+    """The perplexity of a language model on packed texts, dropout off, over the labels that are not IGNORED.
+
+    ``words`` and ``bytes`` are those of all texts together, as they were before they were cut into tokens.
+    Raises DataError where the batches hold no label, SettingError for fewer than one word or byte.
+    """
+    _check_counts(words=words, bytes=bytes)
+    with _at_rest(model) as device:
+        nats, tokens = _total(_surprise(model, *_texts(model, batch, device)) for batch in batches)
+    return Perplexity(nats / tokens, tokens, words, bytes)
+
+
+def _check_counts(words: int | None = None, bytes: int | None = None) -> None:
+    if words is not None and words < 1:
+        raise SettingError.because("words", words, "at least one reference word", "count them, or leave words out")
+    if bytes is not None and bytes < 1:
+        raise SettingError.because("bytes", bytes, "at least one byte of text", "count them, or leave bytes out")
+
+
+@contextmanager
+def _at_rest(model: Model | LanguageModel) -> Iterator[torch.device]:
+    """Without dropout and gradients meanwhile; yields the device of the weights."""
+    was_training = model.training
+    model.train(False)
+    try:
+        with torch.no_grad():
+            yield next(iter(model.parameters())).device
+    finally:
+        model.train(was_training)
+
+
+def _total(parts: Iterable[tuple[float, int]]) -> tuple[float, int]:
+    nats, tokens = 0.0, 0
+    for more, counted in parts:
+        nats += more
+        tokens += counted
+    if tokens == 0:
+        raise DataError.because("perplexity", "no target tokens", "at least one", "give a test set that is not empty")
+    return nats, tokens
+
+
+def _pairs(model: Model, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """The states of the real target tokens [n D], and these tokens [n]."""
     start = torch.full_like(target[:, :1], model.start)
     real = target != model.pad
-    hidden = model(source, torch.cat([start, target[:, :-1]], dim=1))[real]
-    labels = target[real]
+    return model(source, torch.cat([start, target[:, :-1]], dim=1))[real], target[real]
+
+
+def _texts(model: LanguageModel, batch: Texts, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The states where something is predicted [n D], and what it is [n]."""
+    labels = batch.labels.to(device)
+    texts = None if batch.texts is None else batch.texts.to(device)
+    real = labels != IGNORED
+    return model(batch.ids.to(device), texts)[real], labels[real]
+
+
+def _surprise(model: Model | LanguageModel, hidden: Tensor, labels: Tensor) -> tuple[float, int]:
+    """The nats of ``labels`` [n] given their states [n D], and n; only these states reach the output layer."""
+    tokens = len(labels)
     nats, rows, vocabulary = 0.0, 1, 0  # the first chunk is one row, which tells how wide the others may be
     while len(labels):
         logits = model.logits(hidden[:rows]).float()
@@ -121,4 +214,4 @@ def _surprise(model: Model, source: Tensor, target: Tensor) -> tuple[float, int]
         hidden, labels = hidden[rows:], labels[rows:]
         vocabulary = logits.shape[-1]
         rows = max(1, LOGITS_AT_ONCE // vocabulary)
-    return nats, int(real.sum())
+    return nats, tokens

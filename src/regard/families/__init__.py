@@ -1,8 +1,13 @@
 """The families of models, one file each. The listing of this folder is the registry.
 
-A family file has: ``Config`` (its settings; ``most_tokens`` tells the longest text), ``SIZES`` (named configurations,
-with their source), ``TOY`` (a configuration small enough for tests), ``TASKS``, ``build``, and how a model of it stands
-on disk: ``obstacle``, ``public_config``, ``read_public_config``, ``public_weights``, ``put_public_weights``.
+A family file has:
+
+- ``Config``, its settings (``most_tokens`` tells the longest text); ``SIZES``, named ones with their source; ``TOY``,
+  one small enough for tests;
+- ``TASKS`` that it can learn; ``LAYOUT``, how the special tokens of its tokenizers stand;
+- ``vocabulary`` and ``build``: from the tokenizers' sizes to the ids that matter, and to a model with fresh weights;
+- how a model of it stands on disk: ``MODEL_TYPES`` that it reads, ``public_config`` and ``read_public_config``,
+  ``public_form`` (its names for the weights, in both directions), ``obstacle`` (what no public architecture has).
 """
 
 from __future__ import annotations
@@ -24,3 +29,8 @@ def get(name: str) -> ModuleType:
     if name not in names():
         raise SettingError.because("family", repr(name), "one of " + ", ".join(names()), "use one of these")
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def reading(model_type: str) -> str | None:
+    """The family that reads public checkpoints of this ``model_type``, or None."""
+    return next((name for name in names() if model_type in get(name).MODEL_TYPES), None)

@@ -6,31 +6,35 @@ a run opens there as it is. Any other choice of parts is saved under our own nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from regard.config import build as build_settings
 from regard.config import setting
 from regard.errors import SettingError
 from regard.layers.embedding import OutputLayer, TokenEmbedding
-from regard.layers.feedforward import ACTIVATIONS, FeedForward
-from regard.layers.multihead import MultiHeadAttention
+from regard.layers.feedforward import ACTIVATIONS
 from regard.layers.norm import LayerNorm
 from regard.layers.position import LearnedPositions, NoPositions, SinusoidalPositions, sinusoids
 from regard.layers.residual import PostNorm, PreNorm
-from regard.models.block import DecoderBlock, EncoderBlock, Residual
-from regard.models.stack import Decoder, Embedder, Encoder
-from regard.models.state import put_weights, weights_of
+from regard.models.embedder import Embedder
+from regard.models.heads import LANGUAGE, Head
+from regard.models.parts import Parts, check_heads
+from regard.models.public import ACTIVATION_NAMES, activation_of, translated
+from regard.models.stack import Decoder, Encoder
 from regard.models.transformer import EncoderDecoder
-from regard.models.vocabulary import Vocabulary, joint_vocabulary
-from regard.models.weight_names import WeightNames, stack_names
+from regard.models.vocabulary import Vocabulary, joint_vocabulary, own_vocabulary
+from regard.models.weight_names import PublicForm, Tensors, stack_names
 
 TASKS = ("translation",)
+LAYOUT = "regard"
+MODEL_TYPES = ("regard",)  # what it writes as "marian" and "pegasus" names this family beside it
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Check how the settings fit together. Raises SettingError."""
-        if self.d_model % self.heads and not (self.d_k and self.d_v):
-            fitting = [n for n in range(1, min(self.d_model, 2 * self.heads) + 1) if self.d_model % n == 0]
-            nearest = min(fitting, key=lambda heads: abs(heads - self.heads))
-            got = f"{self.heads} with d_model {self.d_model}"
-            raise SettingError.because("heads", got, "a divisor of d_model", f"use {nearest}")
+        if not (self.d_k and self.d_v):
+            check_heads(self.heads, self.d_model)
         if self.positions == "sinusoid" and self.d_model % 2:
             action = f"use {self.d_model + 1}, or positions=learned"
             raise SettingError.because("d_model", self.d_model, "an even number with sinusoids", action)
@@ -103,34 +104,32 @@ SIZES: Mapping[str, Config] = MappingProxyType(
 )
 
 
-def build(config: Config, vocabulary: Vocabulary) -> EncoderDecoder:
+def vocabulary(source: int, target: int, *, shared: bool, roles: Mapping[str, int | None]) -> Vocabulary:
+    """The ids of a model for tokenizers of these sizes, whose special tokens are ``roles``."""
+    return own_vocabulary(source, target, shared=shared)
+
+
+def build(config: Config, vocabulary: Vocabulary, head: Head = LANGUAGE) -> EncoderDecoder:
     """Put the model together, with fresh weights (Glorot uniform; embeddings N(0, 1/d_model))."""
     source = TokenEmbedding(vocabulary.source, config.d_model, vocabulary.source_pad)
     target = source if vocabulary.shared else TokenEmbedding(vocabulary.target, config.d_model, vocabulary.pad)
+    parts = _parts(config)
     encoder = Encoder(
         Embedder(source, _positions(config), config.dropout),
-        [_encoder_block(config) for _ in range(config.layers)],
+        [parts.encoder_block() for _ in range(config.layers)],
         _final_norm(config),
     )
     decoder = Decoder(
         Embedder(target, _positions(config), config.dropout),
-        [_decoder_block(config) for _ in range(config.blocks_of_decoder)],
+        [parts.decoder_block() for _ in range(config.blocks_of_decoder)],
         _final_norm(config),
     )
     for module in (*encoder.modules(), *decoder.modules()):
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
-    return EncoderDecoder(encoder, decoder, OutputLayer(target.weight, vocabulary.pad), vocabulary)
-
-
-def least_size(config: Config, vocabulary: Vocabulary) -> int:
-    """How many numbers the matrices of such a model hold, known before any of them is made."""
-    attention = 2 * config.d_model * config.heads * (config.key_width + config.value_width)
-    feed_forward = 2 * config.d_model * config.d_ff
-    blocks = config.layers * (attention + feed_forward) + config.blocks_of_decoder * (2 * attention + feed_forward)
-    tables = vocabulary.target + (2 * config.longest if config.positions == "learned" else 0)
-    return blocks + tables * config.d_model
+    output = OutputLayer(target.weight, vocabulary.never)
+    return EncoderDecoder(encoder, decoder, vocabulary, output=output, most_tokens=config.most_tokens)
 
 
 def _positions(config: Config) -> nn.Module:
@@ -143,34 +142,23 @@ def _final_norm(config: Config) -> LayerNorm | None:
     return LayerNorm(config.d_model) if config.norm == "pre" else None
 
 
-def _residual(config: Config) -> Residual:
-    placement = PostNorm if config.norm == "post" else PreNorm
-    return placement(LayerNorm(config.d_model), config.dropout)
-
-
-def _attention(config: Config) -> MultiHeadAttention:
-    widths = (config.key_width, config.value_width)
-    return MultiHeadAttention(config.d_model, config.heads, *widths, dropout_rate=config.attention_dropout)
-
-
-def _feed_forward(config: Config) -> FeedForward:
-    rate = config.activation_dropout
-    return FeedForward(config.d_model, config.d_ff, activation=config.activation, dropout_rate=rate)
-
-
-def _encoder_block(config: Config) -> EncoderBlock:
-    return EncoderBlock(_attention(config), _feed_forward(config), _residual(config), _residual(config))
-
-
-def _decoder_block(config: Config) -> DecoderBlock:
-    residuals = (_residual(config), _residual(config), _residual(config))
-    return DecoderBlock(_attention(config), _attention(config), _feed_forward(config), *residuals)
+def _parts(config: Config) -> Parts:
+    return Parts(
+        d_model=config.d_model,
+        heads=config.heads,
+        d_ff=config.d_ff,
+        d_k=config.key_width,
+        d_v=config.value_width,
+        activation=config.activation,
+        dropout=config.dropout,
+        attention_dropout=config.attention_dropout,
+        activation_dropout=config.activation_dropout,
+        norm=partial(LayerNorm, config.d_model),
+        placement=PostNorm if config.norm == "post" else PreNorm,
+    )
 
 
 # On disk -------------------------------------------------------------------------------------------------------------
-
-# Marian's and Pegasus' names for the activations; their tanh-GELU goes by the name that GPT-2 gave it.
-_PUBLIC_ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "silu": "silu", "gelu_tanh": "gelu_new"}
 
 # Settings of which only the name differs.
 _PUBLIC_SETTINGS = {
@@ -199,7 +187,7 @@ def obstacle(config: Config, vocabulary: Vocabulary) -> str | None:
     return None
 
 
-def public_config(config: Config, vocabulary: Vocabulary) -> dict[str, Any]:
+def public_config(config: Config, vocabulary: Vocabulary, head: Head = LANGUAGE) -> dict[str, Any]:
     """The contents of ``config.json``."""
     if obstacle(config, vocabulary):
         return {
@@ -210,8 +198,8 @@ def public_config(config: Config, vocabulary: Vocabulary) -> dict[str, Any]:
         }
     pre = config.norm == "pre"
     return {
-        **{theirs: getattr(config, ours) for ours, theirs in _PUBLIC_SETTINGS.items()},
-        "activation_function": _PUBLIC_ACTIVATIONS[config.activation],
+        **translated(config, _PUBLIC_SETTINGS),
+        "activation_function": ACTIVATION_NAMES[config.activation],
         "architectures": ["PegasusForConditionalGeneration" if pre else "MarianMTModel"],
         "bad_words_ids": [[vocabulary.pad]],
         "decoder_attention_heads": config.heads,
@@ -221,6 +209,7 @@ def public_config(config: Config, vocabulary: Vocabulary) -> dict[str, Any]:
         "decoder_vocab_size": vocabulary.target,
         "dtype": "float32",
         "eos_token_id": vocabulary.eos,
+        "family": "transformer",
         "forced_eos_token_id": vocabulary.eos,
         "is_encoder_decoder": True,
         "model_type": "pegasus" if pre else "marian",
@@ -235,55 +224,47 @@ def public_config(config: Config, vocabulary: Vocabulary) -> dict[str, Any]:
     }
 
 
-def read_public_config(table: Mapping[str, Any]) -> tuple[Config, Vocabulary]:
+def read_public_config(table: Mapping[str, Any], names: Collection[str] = ()) -> tuple[Config, Vocabulary, Head]:
     """The settings in a ``config.json`` that ``public_config`` wrote. Raises SettingError."""
     if table["model_type"] == "regard":
-        return build_settings(Config, table["model"], "model."), Vocabulary(**table["vocabulary"])
-    activations = {theirs: ours for ours, theirs in _PUBLIC_ACTIVATIONS.items()}
+        return build_settings(Config, table["model"], "model."), Vocabulary(**table["vocabulary"]), LANGUAGE
     ours = {name: table[key] for name, key in _PUBLIC_SETTINGS.items()}
     if table["decoder_layers"] != table["encoder_layers"]:
         ours["decoder_layers"] = table["decoder_layers"]
-    ours["activation"] = activations[table["activation_function"]]
+    ours["activation"] = activation_of(table, "activation_function", "relu")
     ours["norm"] = "pre" if table["model_type"] == "pegasus" else "post"
     config, vocabulary = build_settings(Config, ours, "model."), joint_vocabulary(table["vocab_size"])
     for key, value in public_config(config, vocabulary).items():
         if key not in ("architectures", "dtype") and table.get(key, value) != value:
             action = "open a model that regard saved"
             raise SettingError.because(key, table[key], f"{value}, as every such model here has it", action)
-    return config, vocabulary
+    return config, vocabulary, LANGUAGE
 
 
-PUBLIC_NAMES = WeightNames(
-    [
-        ("encoder.embed.tokens", "model.shared"),
-        ("output.bias", "final_logits_bias"),
-        *stack_names("encoder"),
-        *stack_names("decoder"),
-    ]
-)
+_NAMES = [("encoder.embed.tokens", "shared"), *stack_names("encoder"), *stack_names("decoder")]
+_OUTPUT = [("output.bias", "final_logits_bias")]
 
 
-def public_weights(model: EncoderDecoder, config: Config) -> dict[str, Tensor]:
-    """The contents of ``model.safetensors``: under public names where an architecture fits, else under ours."""
-    weights = {name: weight.float() for name, weight in weights_of(model).items()}
-    if obstacle(config, model.ids):
-        return weights
-    bias = weights["output.bias"].clone()
-    bias[model.pad] = NEVER
-    if config.norm == "pre":  # Pegasus' files hold the sinusoids, Marian's do not
-        table = sinusoids(config.longest, config.d_model, "halves")
-        weights |= {f"{stack}.embed.positions.table": table.clone() for stack in ("encoder", "decoder")}
-    return PUBLIC_NAMES.export({**weights, "output.bias": bias[None]})
+def public_form(config: Config, vocabulary: Vocabulary, head: Head = LANGUAGE) -> PublicForm:
+    """How the weights stand in ``model.safetensors``: under public names where they fit, else under ours."""
+    if obstacle(config, vocabulary):
+        return PublicForm([(part, part) for part in ("encoder", "decoder", "output")])
 
+    def outward(tensors: Tensors) -> Tensors:
+        bias = tensors["final_logits_bias"].clone()
+        bias[vocabulary.pad] = NEVER
+        tensors = {**tensors, "final_logits_bias": bias[None]}
+        if config.norm == "pre":  # Pegasus' files hold the sinusoids, Marian's do not
+            table = sinusoids(config.longest, config.d_model, "halves")
+            tensors |= {f"{stack}.embed_positions.weight": table.clone() for stack in ("encoder", "decoder")}
+        return tensors
 
-def put_public_weights(model: EncoderDecoder, config: Config, tensors: Mapping[str, Tensor]) -> None:
-    """Fill ``model`` from the contents of ``model.safetensors``. Raises CheckpointError; then nothing has changed."""
-    weights = dict(tensors)
-    if not obstacle(config, model.ids):
-        named = {PUBLIC_NAMES.from_public(name): tensor for name, tensor in tensors.items()}
-        weights = {name: tensor for name, tensor in named.items() if not name.endswith(".embed.positions.table")}
-        if "output.bias" in weights:
-            bias = weights["output.bias"].flatten()
-            never = torch.arange(len(bias)) == model.pad
-            weights["output.bias"] = bias.masked_fill(never, 0.0)
-    put_weights(model, weights)
+    def inward(tensors: Tensors) -> Tensors:
+        if "final_logits_bias" not in tensors:
+            return tensors
+        bias = tensors["final_logits_bias"].flatten()
+        padding = torch.arange(len(bias), device=bias.device) == vocabulary.target - 1
+        return {**tensors, "final_logits_bias": bias.masked_fill(padding, 0.0)}
+
+    tables = (r"(en|de)coder\.embed_positions\.weight",)
+    return PublicForm(_NAMES, _OUTPUT, "model.", tables, outward, inward)

@@ -38,7 +38,7 @@ def attention(
         combined = _additive(mask, bias, query)
         return functional.scaled_dot_product_attention(query, key, value, combined, dropout_rate, scale=scale)
     scores = similarity(query, key)
-    weights = masked_softmax(scores if bias is None else scores + bias, mask)
+    weights = masked_softmax(scores if bias is None else scores + bias.to(scores.dtype), mask)
     if recorder is not None:
         recorder(weights)
     return dropout(weights, dropout_rate) @ value

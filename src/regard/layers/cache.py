@@ -9,12 +9,12 @@ from regard.layers.multihead import KeyValues
 
 
 class LayerCache:
-    """Keys and values of one decoder layer: of the target so far (they grow) and of the memory (made once).
+    """Keys and values of one decoder layer: of the text so far (they grow) and of the memory, if any (made once).
 
     The rows of the first are hypotheses (R = sentences × beams), those of the second are sentences.
     """
 
-    def __init__(self, memory: KeyValues) -> None:
+    def __init__(self, memory: KeyValues | None = None) -> None:
         self.memory = memory
         self.past: KeyValues | None = None
 
@@ -32,5 +32,6 @@ class LayerCache:
 
     def keep(self, sentences: Tensor, rows: Tensor) -> None:
         """Only these sentences, and their rows, go on."""
-        self.memory = KeyValues(*(kept.index_select(0, sentences) for kept in self.memory))
+        if self.memory is not None:
+            self.memory = KeyValues(*(kept.index_select(0, sentences) for kept in self.memory))
         self.reorder(rows)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from regard.notation import Hidden, Ids
+from regard.notation import Ids, Vectors
 
 
 class TokenEmbedding(nn.Module):
@@ -28,7 +28,7 @@ class TokenEmbedding(nn.Module):
             with torch.no_grad():
                 self.weight[self.pad].zero_()
 
-    def forward(self, ids: Ids) -> Hidden:
+    def forward(self, ids: Ids) -> Vectors:
         """The vectors of the tokens."""
         vectors = functional.embedding(ids, self.weight, padding_idx=self.pad)
         return vectors if self.scale == 1.0 else vectors * self.scale
@@ -37,19 +37,25 @@ class TokenEmbedding(nn.Module):
 class OutputLayer(nn.Module):
     """Logits x Eᵀ + b over the vocabulary, with E shared with an embedding where one is handed in.
 
-    ``pad`` is never a prediction: its logit is −∞, and it takes no part in any softmax.
+    ``bias``: "constant" (a buffer of zeros, which public checkpoints may fill), "trained", or "none". ``never`` is no
+    prediction (padding): its logit is −∞, and it takes no part in any softmax.
     """
 
-    def __init__(self, weight: nn.Parameter, pad: int | None) -> None:
+    def __init__(self, weight: nn.Parameter, never: int | None, bias: str = "constant") -> None:
         super().__init__()
         self.weight = weight
-        self.bias: Tensor
-        self.register_buffer("bias", torch.zeros(weight.shape[0]))
-        self.pad = pad
+        self.bias: Tensor | None
+        zeros = torch.zeros(weight.shape[0])
+        if bias == "trained":
+            self.bias = nn.Parameter(zeros)
+        else:
+            self.register_buffer("bias", zeros if bias == "constant" else None)
+        self.never = never
 
     def forward(self, hidden: Tensor) -> Tensor:
         """[…, D] → [… V]."""
-        logits = functional.linear(hidden, self.weight, self.bias.to(hidden.dtype))
-        if self.pad is not None:
-            logits[..., self.pad] = -torch.inf
+        bias = None if self.bias is None else self.bias.to(hidden.dtype)
+        logits = functional.linear(hidden, self.weight, bias)
+        if self.never is not None:
+            logits[..., self.never] = -torch.inf
         return logits

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from regard.errors import SettingError
-from regard.notation import Hidden
+from regard.notation import Ids, Places, Vectors
 
 
 def sinusoids(length: int, d_model: int, layout: str = "interleaved") -> Tensor:
@@ -35,35 +36,52 @@ class SinusoidalPositions(nn.Module):
         self.table: Tensor
         self.register_buffer("table", sinusoids(expected, d_model, layout), persistent=False)
 
-    def forward(self, x: Hidden, first: int = 0) -> Hidden:
-        """Add the encodings of positions ``first``, ``first`` + 1, …"""
-        end = first + x.shape[1]
+    def forward(self, x: Vectors, places: Places) -> Vectors:
+        """Add the encoding of each token's place."""
+        end = int(places.max()) + 1
         if end > len(self.table):
             self.table = sinusoids(2 * end, x.shape[2], self.layout).to(self.table)
-        return x + self.table[first:end].to(x.dtype)
+        return x + self.table[places].to(x.dtype)
 
 
 class LearnedPositions(nn.Module):
-    """x + P with a trained row for each of ``longest`` positions (row E of Table 3)."""
+    """x + P with a trained row for each of ``longest`` places (row E of Table 3).
 
-    def __init__(self, longest: int, d_model: int) -> None:
+    ``offset`` rows of the table stand before that of place 0 (BART and RoBERTa have 2).
+    """
+
+    def __init__(self, longest: int, d_model: int, offset: int = 0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(longest, d_model))
+        self.weight = nn.Parameter(torch.empty(offset + longest, d_model))
         nn.init.normal_(self.weight, std=d_model**-0.5)
+        self.offset = offset
 
-    def forward(self, x: Hidden, first: int = 0) -> Hidden:
-        """Add the rows of positions ``first``, ``first`` + 1, … Raises SettingError beyond the last row."""
-        end = first + x.shape[1]
+    def forward(self, x: Vectors, places: Places) -> Vectors:
+        """Add the row of each token's place. Raises SettingError beyond the last row."""
+        rows = places + self.offset
+        end = int(rows.max()) + 1
         if end > len(self.weight):
+            known = len(self.weight) - self.offset
             raise SettingError.because(
-                "positions", end, f"at most {len(self.weight)}, the learned ones", "shorten or split the text"
+                "positions", end - self.offset, f"at most {known}, the learned ones", "shorten or split the text"
             )
-        return x + self.weight[first:end]
+        return x + functional.embedding(rows, self.weight)
 
 
 class NoPositions(nn.Module):
-    """x as it is: a bag of words (``study order``)."""
+    """x as it is: a bag of words (``study order``), or order that attention itself is told of."""
 
-    def forward(self, x: Hidden, first: int = 0) -> Hidden:
+    def forward(self, x: Vectors, places: Places) -> Vectors:
         """Nothing is added."""
         return x
+
+
+def in_order(ids: Ids) -> Places:
+    """0, 1, 2 … for every text alike."""
+    return torch.arange(ids.shape[1], device=ids.device)[None]
+
+
+def among_tokens(ids: Ids, pad: int) -> Places:
+    """How many tokens stand before each one, padding not counted; padding itself is at −1 (RoBERTa)."""
+    real = ids != pad
+    return (real.cumsum(1) * real).long() - 1

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from regard.data.tokenizer_kinds import END, PAD, SPACE, UNKNOWN
+from regard.data.tokenizers.tokenizer_kinds import END, PAD, SPACE, UNKNOWN
 from regard.errors import DataError
 
 SPECIALS = (END, UNKNOWN, PAD)

@@ -52,6 +52,7 @@ def attention_of(model: EncoderDecoder, source: Sequence[int], target: Sequence[
     was_training = model.training
     model.eval()
     try:
+        assert model.start is not None, "a decoder needs an id to start from"
         with torch.inference_mode(), capture([module for stack in stacks.values() for module in stack]) as records:
             model(ids[0], shift_right(ids[1], model.start))
     finally:

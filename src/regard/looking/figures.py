@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from regard.looking.charts import bleu_by_length, comparison, lengths, positional_encoding
+from regard.looking.intervals import growth, shares
 from regard.looking.learning import learning_curve, schedule
 from regard.looking.maps import alignment, heads, masks, pointing
 from regard.looking.style import picture_suffix, save, themed_svg
+from regard.looking.vectors import neighbours, word_maps
 
 __all__ = [
     "alignment",
     "bleu_by_length",
     "comparison",
+    "growth",
     "heads",
     "learning_curve",
     "lengths",
     "masks",
+    "neighbours",
     "picture_suffix",
     "pointing",
     "positional_encoding",
     "save",
     "schedule",
+    "shares",
     "themed_svg",
+    "word_maps",
 ]

@@ -13,7 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
-from regard.data.tokenizer_kinds import SPACE
+from regard.data.tokenizers.tokenizer_kinds import SPACE
 from regard.errors import DataError
 from regard.looking.align import SPECIALS, Matrix, checked, merge_words, word_groups, words_of
 from regard.looking.lettering import Lettering, lettering, remark

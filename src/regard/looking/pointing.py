@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from regard.data.sample import Pair, locate
-from regard.data.tokenizer import Tokenizer
+from regard.data.builtin.sample import Pair, locate
+from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.errors import DataError
 from regard.looking.capture import attention_of
 from regard.models.transformer import EncoderDecoder

@@ -1,4 +1,7 @@
-"""One layer of the encoder and one of the decoder (the two boxes of figure 1)."""
+"""One layer of the encoder and one of the decoder (the two boxes of figure 1).
+
+The encoder's block, with the future hidden by a mask, is also the block of a decoder-only model such as GPT.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from regard.layers.cache import LayerCache
 from regard.layers.feedforward import FeedForward
 from regard.layers.multihead import KeyValues, MultiHeadAttention
 from regard.layers.residual import PostNorm, PreNorm
-from regard.notation import Hidden, Mask, Memory, SelfMask, StepHidden
+from regard.notation import Bias, Hidden, Mask, Memory, Places, SelfBias, SelfMask, StepBias, StepHidden
 
 Residual = PostNorm | PreNorm
 
@@ -29,9 +32,16 @@ class EncoderBlock(nn.Module):
         self.around_self_attention = around_self_attention
         self.around_feed_forward = around_feed_forward
 
-    def forward(self, x: Hidden, mask: Mask | None) -> Hidden:
-        """One layer on; ``mask`` hides padding."""
-        x = self.around_self_attention(x, lambda y: self.self_attention(y, self.self_attention.remember(y), mask))
+    def forward(
+        self,
+        x: Hidden,
+        mask: Mask | None,
+        bias: Bias | None = None,
+        places: Places | None = None,
+        cache: LayerCache | None = None,
+    ) -> Hidden:
+        """One layer on. ``mask`` hides padding, or the future; with a ``cache``, ``x`` goes on from what is in it."""
+        x = self.around_self_attention(x, lambda y: _attend(self.self_attention, y, mask, bias, places, cache))
         return self.around_feed_forward(x, self.feed_forward)
 
 
@@ -55,23 +65,50 @@ class DecoderBlock(nn.Module):
         self.around_cross_attention = around_cross_attention
         self.around_feed_forward = around_feed_forward
 
-    def forward(self, x: Hidden, memory: Memory, self_mask: SelfMask | None, memory_mask: Mask | None) -> Hidden:
+    def forward(
+        self,
+        x: Hidden,
+        memory: Memory,
+        self_mask: SelfMask | None,
+        memory_mask: Mask | None,
+        bias: SelfBias | None = None,
+        places: Places | None = None,
+    ) -> Hidden:
         """One layer on, for all positions of a target that is known (teacher forcing)."""
-        x = self.around_self_attention(x, lambda y: self.self_attention(y, self.self_attention.remember(y), self_mask))
+        x = self.around_self_attention(x, lambda y: _attend(self.self_attention, y, self_mask, bias, places))
         remembered = self.cross_attention.remember(memory)
         x = self.around_cross_attention(x, lambda y: self.cross_attention(y, remembered, memory_mask))
         return self.around_feed_forward(x, self.feed_forward)
 
-    def step(self, x: StepHidden, cache: LayerCache, memory_mask: Mask | None) -> StepHidden:
+    def step(
+        self,
+        x: StepHidden,
+        cache: LayerCache,
+        memory_mask: Mask | None,
+        bias: StepBias | None = None,
+        places: Places | None = None,
+    ) -> StepHidden:
         """One layer on, for the newest position of R hypotheses: what came before is in the cache."""
-        x = self.around_self_attention(x, lambda y: self._attend_to_past(y, cache))
-        x = self.around_cross_attention(x, lambda y: self._attend_to_memory(y, cache.memory, memory_mask))
+        memory = cache.memory
+        assert memory is not None, "a decoder's cache holds the memory"
+        x = self.around_self_attention(x, lambda y: _attend(self.self_attention, y, None, bias, places, cache))
+        x = self.around_cross_attention(x, lambda y: self._attend_to_memory(y, memory, memory_mask))
         return self.around_feed_forward(x, self.feed_forward)
-
-    def _attend_to_past(self, x: StepHidden, cache: LayerCache) -> StepHidden:
-        return self.self_attention(x, cache.extend(self.self_attention.remember(x)))
 
     def _attend_to_memory(self, x: StepHidden, memory: KeyValues, mask: Mask | None) -> StepHidden:
         """The beams of a sentence look at one memory: to attention they are just more target positions."""
         beams_as_positions = x.reshape(memory.key.shape[0], -1, x.shape[2])
         return self.cross_attention(beams_as_positions, memory, mask).view_as(x)
+
+
+def _attend(
+    attention: MultiHeadAttention,
+    x: Hidden,
+    mask: Mask | None,
+    bias: Bias | None,
+    places: Places | None,
+    cache: LayerCache | None = None,
+) -> Hidden:
+    """Self-attention, of ``x`` alone or also to what the cache holds."""
+    own = attention.remember(x, places)
+    return attention(x, own if cache is None else cache.extend(own), mask, bias, places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,33 +11,55 @@ from torch import Tensor, nn
 from regard.layers.cache import LayerCache
 from regard.layers.embedding import OutputLayer
 from regard.layers.mask import padding_mask
+from regard.models.heads import TextHead, TokenHead
 from regard.models.stack import Decoder, Encoder
 from regard.models.vocabulary import Vocabulary
 from regard.notation import Hidden, Ids, Mask, Memory, SourceIds, StepIds, StepLogits
 
+Shift = Callable[[Tensor], Tensor]
+
 
 class EncoderDecoder(nn.Module):
-    """P(target | source) = Π_t P(y_t | y_<t, memory), with memory = encoder(source)."""
+    """P(target | source) = Π_t P(y_t | y_<t, memory), with memory = encoder(source).
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, output: OutputLayer, vocabulary: Vocabulary) -> None:
+    ``shift``: what the decoder reads of a text that is to be classified. Unless given, ``start`` and the text but for
+    its last token.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        decoder: Decoder,
+        vocabulary: Vocabulary,
+        *,
+        output: OutputLayer | None = None,
+        before_output: nn.Module | None = None,
+        head: TextHead | TokenHead | None = None,
+        most_tokens: int | None = None,
+        shift: Shift | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
+        self.before_output = before_output
         self.output = output
+        self.head = head
         self.ids = vocabulary
+        self.most_tokens = most_tokens
+        self.shift = shift
 
     @property
-    def source_pad(self) -> int:
+    def source_pad(self) -> int | None:
         """The id of padding in the source."""
         return self.ids.source_pad
 
     @property
-    def pad(self) -> int:
+    def pad(self) -> int | None:
         """The id of padding in the target."""
         return self.ids.pad
 
     @property
-    def start(self) -> int:
+    def start(self) -> int | None:
         """The id that the decoder is fed first."""
         return self.ids.start
 
@@ -45,50 +68,63 @@ class EncoderDecoder(nn.Module):
         """The id that ends a text."""
         return self.ids.eos
 
-    @property
-    def d_model(self) -> int:
-        """The width of every hidden state."""
-        return self.output.weight.shape[1]
-
-    @property
-    def vocabulary(self) -> int:
-        """The number of target ids."""
-        return self.output.weight.shape[0]
-
     def forward(self, source: SourceIds, target_in: Ids) -> Hidden:
         """The decoder's states for a known target; ``logits`` turns them into predictions of the next token."""
-        mask = padding_mask(source, self.source_pad)
+        mask = self._memory_mask(source)
         return self.decoder(target_in, self.encoder(source, mask), mask)
 
+    def transform(self, hidden: Tensor) -> Tensor:
+        """What the output layer reads."""
+        return hidden if self.before_output is None else self.before_output(hidden)
+
     def logits(self, hidden: Tensor) -> Tensor:
-        """[…, D] → [… V]; padding's is −∞."""
-        return self.output(hidden)
+        """[…, D] → [… V]."""
+        assert self.output is not None, "a model without an output layer predicts no tokens"
+        return self.output(self.transform(hidden))
+
+    def classify(self, ids: Ids, types: Ids | None = None) -> Tensor:
+        """The classes' logits [B, C]: the decoder reads the same text as the encoder (Lewis et al. 2020, 3.1)."""
+        assert self.head is not None, "a model without a head has no classes"
+        shift = self._after_start if self.shift is None else self.shift
+        return self.head(self(ids, shift(ids)), ids)
 
     def encode(self, source: SourceIds) -> Memory:
         """The encoder's output for a source of padded ids."""
-        return self.encoder(source, padding_mask(source, self.source_pad))
+        return self.encoder(source, self._memory_mask(source))
 
     def start_decoding(self, source: SourceIds, beams: int = 1) -> DecodingState:
         """Encode, and make room for ``beams`` hypotheses a sentence, which stand in adjacent rows."""
         return DecodingState(
             caches=self.decoder.start(self.encode(source)),
-            memory_mask=padding_mask(source, self.source_pad),
+            first=source.new_full((len(source) * beams,), _given(self.start)),
+            memory_mask=self._memory_mask(source),
             beams=beams,
         )
 
     def step(self, tokens: StepIds, state: DecodingState) -> StepLogits:
-        """Feed each hypothesis its newest token (``start`` at first); the logits of what comes next."""
+        """Feed each hypothesis its newest token (``state.first`` at first); the logits of what comes next."""
         hidden = self.decoder.step(tokens, state.position, state.caches, state.memory_mask)
         state.position += 1
         return self.logits(hidden[:, 0])
 
+    def _after_start(self, ids: Tensor) -> Tensor:
+        first = ids.new_full((len(ids), 1), _given(self.start))
+        return torch.cat((first, ids[:, :-1]), 1)
+
+    def _memory_mask(self, source: SourceIds) -> Mask | None:
+        return None if self.source_pad is None else padding_mask(source, self.source_pad)
+
 
 @dataclass
 class DecodingState:
-    """What a search keeps between steps. R = sentences × beams rows; a sentence's beams are adjacent."""
+    """What a search keeps between steps. R = sentences × beams rows; a sentence's beams are adjacent.
+
+    ``first`` are the tokens to feed at first.
+    """
 
     caches: list[LayerCache]
-    memory_mask: Mask
+    first: StepIds
+    memory_mask: Mask | None
     beams: int
     position: int = 0
 
@@ -101,6 +137,12 @@ class DecodingState:
         """Only these sentences go on."""
         beams = torch.arange(self.beams, device=sentences.device)
         rows = (sentences[:, None] * self.beams + beams).flatten()
-        self.memory_mask = self.memory_mask[sentences]
+        self.first = self.first[rows]
+        self.memory_mask = None if self.memory_mask is None else self.memory_mask[sentences]
         for cache in self.caches:
             cache.keep(sentences, rows)
+
+
+def _given(start: int | None) -> int:
+    assert start is not None, "a decoder needs an id to start from"
+    return start

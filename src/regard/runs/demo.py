@@ -10,16 +10,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from regard.data import sample
-from regard.data.sample import Pair, pronoun_accuracy
+from regard.data.builtin import sample
+from regard.data.builtin.sample import Pair, pronoun_accuracy
 from regard.evaluation.scores import Scores
 from regard.layers.position import sinusoids
 from regard.looking.capture import alignment_matrix, attention_of
 from regard.looking.figures import alignment, learning_curve, pointing, positional_encoding, save
 from regard.looking.pointing import Head, best_head, look_at_puzzles, share_right
-from regard.runs.folder import METRICS, Model, load
+from regard.runs.folder import METRICS, load
 from regard.runs.journal import read_journal
 from regard.runs.measure import measure
+from regard.runs.model import Model
 from regard.runs.train import Watcher, train
 from regard.storage import write_file
 
@@ -150,7 +151,7 @@ def twins(pairs: Sequence[Pair]) -> tuple[Pair, Pair]:
 def _draw(folder: Path, model: Model, story: Story, puzzles: Sequence[Pair]) -> None:
     """The four pictures."""
     save(learning_curve(read_journal(folder / "run" / METRICS), "Learning to translate"), folder / "learning.png")
-    table = sinusoids(64, model.module.d_model).numpy()
+    table = sinusoids(64, model.config.d_model).numpy()
     save(positional_encoding(table, "Positional encoding (section 3.5)"), folder / "positions.png")
     english, german = story.examples[0]
     save(_alignment(model, english, german), folder / "alignment.png")

@@ -7,106 +7,163 @@ recipe.toml  metrics.jsonl  report.html  README.md  checkpoints/step-N/  data/
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import torch
 from safetensors.torch import save
-from torch import Tensor
 
 from regard import families
 from regard.config import read_toml, to_table
-from regard.data.tokenizer import Tokenizer
+from regard.data.tokenizers.public_tokenizer import open_tokenizer
+from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.decoding.settings import DecodingSettings
-from regard.decoding.translator import Progress, Translation, Translator
-from regard.errors import CheckpointError, RunError, SettingError
-from regard.models.state import put_weights
+from regard.errors import CheckpointError, RunError
+from regard.models.adapters import apply_adapter
+from regard.models.heads import Head
+from regard.models.public import Fit, Shapes, check_fit, public_weights, put_public_weights
+from regard.models.vocabulary import Vocabulary
+from regard.models.weight_names import PublicForm
+from regard.runs.checkpoints.adapter import NEW, read_adapter
+from regard.runs.checkpoints.hub import resolve
+from regard.runs.checkpoints.weight_files import Header, header, read_weights
 from regard.runs.journal import read_journal
+from regard.runs.model import Model, public_decoding
 from regard.runs.recipe import Recipe, recipe_from
 from regard.storage import write_file
-from regard.training.checkpoint import checkpoints_in, read_tensors
+from regard.training.checkpoint import checkpoints_in
 
 CONFIG, WEIGHTS, RECIPE = "config.json", "model.safetensors", "recipe.toml"
 METRICS, REPORT, CARD = "metrics.jsonl", "report.html", "README.md"
 TOKENIZER, TARGET_TOKENIZER = "tokenizer.json", "target_tokenizer.json"
-CHECKPOINTS, DATA = "checkpoints", "data"
-
-# The public model types that our own encoder–decoder is written as, and who reads them back.
-_FAMILY_OF = {"marian": "transformer", "pegasus": "transformer"}
+CHECKPOINTS = "checkpoints"
+MOST_LAYERS = 1000  # of any model that there is: a damaged file must not make us build more
 
 
 @dataclass(frozen=True)
-class Model:
-    """A trained model with its tokenizers: ``regard.load(folder)`` makes one."""
+class Plan:
+    """Everything of a model but its numbers: found and checked without reading them.
+
+    ``table`` is its config.json; ``stored`` the dtype and shape of each tensor in the files.
+    """
 
     folder: Path
-    family: str
+    table: Mapping[str, Any]
+    stored: Header
+    family: ModuleType
     config: Any
-    module: Any
-    source_tokenizer: Tokenizer
-    target_tokenizer: Tokenizer
-    decoding: DecodingSettings
+    vocabulary: Vocabulary
+    head: Head
+    source: Tokenizer
+    target: Tokenizer
+    form: PublicForm
+    fit: Fit
 
-    @property
-    def translator(self) -> Translator:
-        """The model between its two tokenizers."""
-        return Translator(self.module, self.source_tokenizer, self.target_tokenizer)
-
-    @property
-    def parameters(self) -> int:
-        """Trained numbers, a shared matrix counted once."""
-        return sum(weight.numel() for weight in self.module.parameters())
-
-    def translate(self, texts: Sequence[str], **changes: Any) -> list[str]:
-        """One translation for each text; ``changes`` are decoding settings, such as ``beam=1``."""
-        return [found.text for found in self.translations(texts, self.settings(**changes))]
-
-    def settings(self, **changes: Any) -> DecodingSettings:
-        """The run's decoding settings with some changed. Raises SettingError for one that does not exist."""
-        try:
-            return replace(self.decoding, **changes)
-        except TypeError as error:
-            raise SettingError.because(
-                "decoding", error, "settings of decoding", "see regard translate --help"
-            ) from error
-
-    def translations(
-        self, texts: Sequence[str], settings: DecodingSettings | None = None, progress: Progress | None = None
-    ) -> list[Translation]:
-        """As ``translate``, with scores and all of ``settings.n_best``."""
-        return self.translator.translate(texts, settings or self.decoding, progress)
+    def build(self) -> Any:
+        """The model with fresh weights."""
+        return self.family.build(self.config, self.vocabulary, self.head)
 
 
-def load(folder: str | Path) -> Model:
-    """Open a run. Raises RunError where there is none, CheckpointError where its files do not belong together."""
-    folder = Path(folder)
+def load(name: str | Path, adapter: str | Path | None = None) -> Model:
+    """Open a run, or a public checkpoint: a folder, or the name of one on the hub.
+
+    ``adapter``: the ``adapter.safetensors`` of a run that began with this model and learnt a low-rank change of it.
+    Raises RunError where there is none, CheckpointError where its files do not belong together.
+    """
+    change = None if adapter is None else read_adapter(Path(adapter))
+    plan = look_at(name, None if change is None else change.head)
+    module = plan.build()
+    put_public_weights(module, plan.form, read_weights(plan.folder), fresh=() if change is None else NEW)
+    if change is not None:
+        apply_adapter(module, change.weights, change.scale)
+    module.requires_grad_(False)
+    decoding = _decoding_of(plan.folder, plan.vocabulary, plan.table)
+    family = family_name(plan.family)
+    parts = family, plan.config, module.eval(), plan.head, plan.source, plan.target, decoding, plan.fit
+    return Model(plan.folder, *parts)
+
+
+def look_at(name: str | Path, other_head: Head | None = None) -> Plan:
+    """Read all of a model but the numbers, and check that they fit. Raises as ``load``.
+
+    ``other_head``: what an adapter puts in the place of the model's own head, with fresh weights.
+    """
+    folder = resolve(name)
     table = read_json(folder / CONFIG)
-    name = table.get("family") or _FAMILY_OF.get(str(table.get("model_type")))
+    family = _family_of(folder, table)
+    stored = header(folder)
+    shapes = {name: shape for name, (_, shape) in stored.items()}
+    config, vocabulary, head = _settings_of(folder, family, table, shapes)
+    head, fresh = (head, ()) if other_head is None else (other_head, NEW)
+    source, target = open_tokenizers(folder)
+    _check_sizes(folder, (source.size, target.size), vocabulary)
+    form = family.public_form(config, vocabulary, head)
+    fit = _check_weights(folder, family, (config, vocabulary, head), form, shapes, fresh)
+    return Plan(folder, table, stored, family, config, vocabulary, head, source, target, form, fit)
+
+
+def open_tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer]:
+    """The tokenizers for source and target texts, which are one object where there is only one.
+
+    A run with two has a file for the second. Raises CheckpointError.
+    """
+    source, target = open_tokenizer(folder)
+    separate = folder / TARGET_TOKENIZER
+    return source, Tokenizer.load(separate) if separate.exists() else target
+
+
+def family_name(family: ModuleType) -> str:
+    """The name of a family's file."""
+    return family.__name__.rpartition(".")[2]
+
+
+def _family_of(folder: Path, table: Mapping[str, Any]) -> ModuleType:
+    named, kind = table.get("family"), table.get("model_type")
+    name = named if named in families.names() else families.reading(str(kind))
     if name is None:
-        got = f"model_type {table.get('model_type')!r}"
-        raise CheckpointError.because(folder / CONFIG, got, "one of " + ", ".join(_FAMILY_OF), "open another folder")
-    family = families.get(str(name))
+        known = sorted(kind for name in families.names() for kind in families.get(name).MODEL_TYPES)
+        got = f"model_type {kind!r}"
+        raise CheckpointError.because(folder / CONFIG, got, "one of " + ", ".join(known), "open another folder")
+    return families.get(str(name))
+
+
+def _settings_of(
+    folder: Path, family: ModuleType, table: Mapping[str, Any], names: Collection[str]
+) -> tuple[Any, Vocabulary, Head]:
     try:
-        config, vocabulary = family.read_public_config(table)
-    except (KeyError, TypeError) as error:
+        found: tuple[Any, Vocabulary, Head] = family.read_public_config(table, names)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        got = f"no usable {error}"
         action = "use the config.json that was saved with the weights"
-        raise CheckpointError.because(
-            folder / CONFIG, f"no usable {error}", "a complete configuration", action
-        ) from error
-    source, target = read_tokenizers(folder)
-    if (source.size, target.size) != (vocabulary.source, vocabulary.target):
-        sizes = f"{source.size} and {target.size}"
-        got = f"tokenizers of {sizes} ids with a model of {vocabulary.source} and {vocabulary.target}"
-        raise CheckpointError.because(folder, got, "equal numbers", "use the files that were saved together")
-    tensors = read_tensors(folder / WEIGHTS)
-    held, needed = sum(tensor.numel() for tensor in tensors.values()), family.least_size(config, vocabulary)
-    if needed > held:  # said before a size that a damaged file asks for is built
-        got = f"a model of at least {needed:,} weights with {held:,} in {WEIGHTS}"
-        raise CheckpointError.because(folder / CONFIG, got, "as many weights", "use the files that were saved together")
-    module = family.build(config, vocabulary)
-    family.put_public_weights(module, config, tensors)
-    return Model(folder, str(name), config, module.eval(), source, target, _decoding_of(folder))
+        raise CheckpointError.because(folder / CONFIG, got, "a complete configuration", action) from error
+    if getattr(found[0], "layers", 1) > MOST_LAYERS:
+        got = f"{found[0].layers} layers"
+        action = "use the config.json that was saved with the weights"
+        raise CheckpointError.because(folder / CONFIG, got, f"at most {MOST_LAYERS}", action)
+    return found
+
+
+def _check_sizes(folder: Path, tokenizers: tuple[int, int], vocabulary: Vocabulary) -> None:
+    """Public models may have spare rows behind the last id, but never fewer rows than ids."""
+    if tokenizers[0] > vocabulary.source or tokenizers[1] > vocabulary.target:
+        got = f"tokenizers of {tokenizers[0]} and {tokenizers[1]} ids with a model of {vocabulary.source}"
+        got += f" and {vocabulary.target}"
+        raise CheckpointError.because(folder, got, "no more ids than the model has", "use files saved together")
+
+
+def _check_weights(
+    folder: Path, family: ModuleType, parts: Any, form: PublicForm, shapes: Shapes, fresh: tuple[str, ...]
+) -> Fit:
+    """That the weights fit is found out by their shapes alone, before any memory is taken for them."""
+    try:
+        with torch.device("meta"):
+            return check_fit(family.build(*parts), form, shapes, fresh=fresh)
+    except RuntimeError as error:  # sizes that no tensor can have
+        action = "use the files that were saved together"
+        raise CheckpointError.because(folder / CONFIG, error, "possible sizes", action) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -123,13 +180,6 @@ def read_json(path: Path) -> dict[str, Any]:
     return table
 
 
-def read_tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer]:
-    """The source and the target tokenizer; the same one where they are joint."""
-    source = Tokenizer.load(folder / TOKENIZER)
-    separate = folder / TARGET_TOKENIZER
-    return source, Tokenizer.load(separate) if separate.exists() else source
-
-
 def read_recipe(folder: Path) -> Recipe:
     """The resolved recipe of a run."""
     return recipe_from(read_toml(folder / RECIPE), size="base")
@@ -142,8 +192,12 @@ def training_seconds(folder: Path) -> float | None:
     return max((float(record["seconds"]) for record in read_journal(folder / METRICS)), default=None)
 
 
-def _decoding_of(folder: Path) -> DecodingSettings:
-    return read_recipe(folder).decode if (folder / RECIPE).exists() else DecodingSettings()
+def _decoding_of(folder: Path, vocabulary: Vocabulary, table: Mapping[str, Any]) -> DecodingSettings:
+    """A run's own settings; for a public checkpoint those of its generation_config.json."""
+    if (folder / RECIPE).exists():
+        return read_recipe(folder).decode
+    path = folder / "generation_config.json"
+    return public_decoding({**table, **(read_json(path) if path.exists() else {})})
 
 
 def write_tokenizers(folder: Path, source: Tokenizer, target: Tokenizer) -> None:
@@ -155,36 +209,38 @@ def write_tokenizers(folder: Path, source: Tokenizer, target: Tokenizer) -> None
     write_file(folder / "tokenizer_config.json", json.dumps(facts, indent=2) + "\n")
 
 
-def write_model(folder: Path, recipe: Recipe, module: Any, weights: Mapping[str, Tensor]) -> None:
-    """Put ``weights`` into ``module`` and write it as the run's model."""
-    put_weights(module, {**weights, "output.bias": module.output.bias})
+def write_model(folder: Path, recipe: Recipe, module: Any, head: Head) -> None:
+    """Write ``module`` as the run's model."""
     family = families.get(recipe.family)
-    config = family.public_config(recipe.model, module.ids)
-    write_file(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+    config = family.public_config(recipe.model, module.ids, head)
+    write_file(folder / CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
     write_file(folder / "generation_config.json", json.dumps(_generation(recipe, module), indent=2) + "\n")
-    tensors = {name: tensor.contiguous() for name, tensor in family.public_weights(module, recipe.model).items()}
+    form = family.public_form(recipe.model, module.ids, head)
+    tensors = {name: tensor.contiguous() for name, tensor in public_weights(module, form, head).items()}
     write_file(folder / WEIGHTS, save(tensors, metadata={"format": "pt"}))
 
 
 def _generation(recipe: Recipe, module: Any) -> dict[str, Any]:
     """How other libraries should decode, by their rule: score = log P / length^α."""
-    return {
-        "bad_words_ids": [[module.pad]],
-        "decoder_start_token_id": module.start,
-        "eos_token_id": module.eos,
-        "forced_eos_token_id": module.eos,
-        "length_penalty": recipe.decode.length_penalty,
-        "max_length": 512,
-        "num_beams": recipe.decode.beam,
-        "pad_token_id": module.pad,
-    }
+    ids = module.ids
+    facts = {"eos_token_id": ids.eos, "pad_token_id": ids.pad, "bos_token_id": ids.bos}
+    if ids.start is not None:
+        facts |= {"decoder_start_token_id": ids.start, "max_length": 512}
+        facts |= {"length_penalty": recipe.decode.length_penalty, "num_beams": recipe.decode.beam}
+    if ids.never is not None:
+        facts |= {"bad_words_ids": [[ids.never]], "forced_eos_token_id": ids.eos}
+    return {key: value for key, value in sorted(facts.items()) if value is not None}
 
 
 def describe_run(folder: Path) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """What a run holds, for JSON and as rows of a table. Raises as ``load``."""
     model = load(folder)
+    folder = model.folder
     table = {
         "family": model.family,
+        "head": model.head.kind,
+        "labels": list(model.head.labels),
+        "ignored_weights": list(model.fit.ignored),
         "public_architecture": read_json(folder / CONFIG)["model_type"],
         "parameters": model.parameters,
         **to_table(model.config),
@@ -193,7 +249,7 @@ def describe_run(folder: Path) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         "checkpoints": [path.name for path in checkpoints_in(folder / CHECKPOINTS)],
         "training_seconds": training_seconds(folder),
     }
-    shown = {**table, "checkpoints": ", ".join(table["checkpoints"])}
+    shown = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in table.items()}
     return table, [
         (name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
         for name, value in shown.items()

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from regard.errors import SettingError
-from regard.runs.recipe import Recipe, with_train
+from regard.runs.recipe import Recipe, label_smoothing, with_train
 from regard.training.loop import Trainer
 from regard.training.schedule import ENDING_AT_ZERO, paper_peak
 from regard.training.settings import TrainSettings
@@ -22,6 +22,7 @@ RESERVE = 0.15  # of a budget: checkpoints, the report, and other people on the 
 CALIBRATION_STEPS, WARM_UP_STEPS = 10, 2  # tried, and of these not counted: the first ones are slow
 TRIAL = 0.1  # of a budget at most, for finding out how long a step takes
 PAUSE_SHARE = 0.25  # of the time left, at most, for the pauses
+FINE_TUNING = 0.1  # of that rate, for weights that have learnt already
 HIGHEST_RATE = {"post": 1e-3, "pre": 2e-3}  # equation 3 with a short warm-up goes higher than training bears (LOG.md)
 
 
@@ -48,7 +49,9 @@ def settle(recipe: Recipe, steps: int, pauses: int = PAUSES) -> Recipe:
     rate = train.learning_rate
     if rate is None:
         rate = paper_peak(recipe.model.d_model, warmup)
-        rate = rate if train.schedule == "paper" else min(rate, HIGHEST_RATE[recipe.model.norm])
+        rate = rate if train.schedule == "paper" else min(rate, HIGHEST_RATE[getattr(recipe.model, "norm", "post")])
+        if recipe.init.checkpoint is not None and not recipe.init.lora_rank:
+            rate *= FINE_TUNING
     average = train.average
     if average == "auto":
         average = "none" if train.schedule in ENDING_AT_ZERO else "last"
@@ -58,6 +61,7 @@ def settle(recipe: Recipe, steps: int, pauses: int = PAUSES) -> Recipe:
         steps=steps,
         warmup=warmup,
         learning_rate=rate,
+        label_smoothing=label_smoothing(recipe),
         save_every=save,
         average=average,
         validate_every=train.validate_every or save,

@@ -3,30 +3,95 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 from regard import config, families
 from regard.data.clean import Cleaning
-from regard.data.tokenizer import TokenizerSettings
+from regard.data.corpus import UNITS
+from regard.data.noise import InfillNoise, Masking, SpanNoise
+from regard.data.tokenizers.tokenizer import TokenizerSettings
 from regard.decoding.settings import DecodingSettings
 from regard.errors import SettingError
 from regard.training.settings import TrainSettings
 
+# What may be learnt from pairs, from plain text and from labels, the likeliest first.
+FROM_PAIRS = ("translation", "embedding")
+FROM_TEXT = ("next_token", "masked_token", "span_corruption", "denoising")
+FROM_LABELS = ("classification", "token_classification")
+TASKS = (*FROM_PAIRS, *FROM_TEXT, *FROM_LABELS)
+# Who learns a task where the recipe names no family.
+FAMILY_FOR = {
+    "translation": "transformer",
+    "next_token": "gpt2",
+    "span_corruption": "t5",
+    "denoising": "bart",
+}
+ENCODER = "bert"  # for all others
+SMOOTHING = 0.1  # of translation, section 5.4; the papers on other tasks have none
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """What is learnt from the data. ``kind`` "translation" is any text from any text: summaries, answers, labels."""
+
+    kind: str = config.setting("translation", help="what is learnt", choices=TASKS)
+    prefix: str = config.setting("", help="text before every source, which tells a model of several tasks what to do")
+    block: int = config.setting(128, help="tokens of a row where texts are cut or packed into rows", minimum=2)
+    packed: bool = config.setting(False, help="put short texts side by side into rows, none of which sees another")
+    hidden_tokens: float = config.setting(
+        0.0, help="share of the tokens that is hidden from a classifier in training, anew each time", minimum=0, below=1
+    )
+    temperature: float = config.setting(0.05, help="of similarities in contrastive learning", minimum=1e-6)
+    masking: Masking = field(default_factory=Masking)
+    spans: SpanNoise = field(default_factory=SpanNoise)
+    infilling: InfillNoise = field(default_factory=InfillNoise)
+
+
+@dataclass(frozen=True)
+class InitSettings:
+    """Where the weights come from, where not from chance: a run, a folder or a hub name of a public checkpoint."""
+
+    checkpoint: str | None = config.setting(None, help="begin with these weights, family, sizes and tokenizers")
+    new_tokens: tuple[str, ...] = config.setting((), help="words to add to the vocabulary of the checkpoint")
+    freeze: tuple[str, ...] = config.setting((), help="weights whose names begin so stay as they are")
+    lora_rank: int = config.setting(0, help="learn low-rank changes of this rank only; 0: learn the weights", minimum=0)
+    lora_alpha: float = config.setting(16.0, help="the changes count alpha / rank", minimum=0.0)
+    lora_targets: tuple[str, ...] = config.setting(("query", "value"), help="linear maps that get such a change")
+
+    def __post_init__(self) -> None:
+        """Check how the settings fit together. Raises SettingError."""
+        for name, given in (("new_tokens", self.new_tokens), ("lora_rank", self.lora_rank)):
+            if given and self.checkpoint is None:
+                got = f"{given} without a checkpoint"
+                raise SettingError.because(name, got, "weights to begin with", "give --init RUN_OR_CHECKPOINT")
+        if self.new_tokens and self.lora_rank:
+            got = "new words with low-rank changes, which leave the embeddings as they are"
+            raise SettingError.because("new_tokens", got, "one of them", "leave new_tokens or lora_rank out")
+
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Where the text is. Without validation files, some pairs of the training data are held out."""
+    """Where the text is. Without validation files, some of the training data is held out."""
 
     source: str | None = config.setting(None, help="training text to translate from")
     target: str | None = config.setting(None, help="its translation, line by line")
     valid_source: str | None = config.setting(None, help="validation text to translate from")
     valid_target: str | None = config.setting(None, help="its translation, line by line")
-    valid_pairs: int = config.setting(1000, help="pairs held out, at most a twentieth, without files", minimum=1)
+    text: str | None = config.setting(None, help="training text, or a table with columns of texts and labels")
+    valid_text: str | None = config.setting(None, help="validation text, or such a table")
+    unit: str = config.setting("line", help="what one text is in a file of plain text", choices=UNITS)
+    text_column: str = config.setting("text", help="the table's column of texts: a name, or a number from 1")
+    second_column: str | None = config.setting(None, help="the column of a second text, for pairs")
+    label_column: str = config.setting("label", help="the column of labels")
+    labels: int | None = config.setting(None, help="learn from so many labelled texts only", minimum=1)
+    valid_pairs: int = config.setting(
+        1000, help="texts or pairs held out, at most a twentieth, without files", minimum=1
+    )
     bleu_sentences: int = config.setting(200, help="validation sentences translated for BLEU as it goes", minimum=0)
-    max_tokens: int = config.setting(256, help="longer pairs are left out of training", minimum=1)
+    max_tokens: int = config.setting(256, help="longer texts are left out of training, or cut", minimum=1)
 
 
 @dataclass(frozen=True)
@@ -35,6 +100,8 @@ class Recipe:
 
     family: str
     model: Any
+    task: TaskSettings = field(default_factory=TaskSettings)
+    init: InitSettings = field(default_factory=InitSettings)
     data: DataSettings = field(default_factory=DataSettings)
     cleaning: Cleaning = field(default_factory=Cleaning)
     tokenizer: TokenizerSettings = field(default_factory=TokenizerSettings)
@@ -47,6 +114,8 @@ class Recipe:
 
 
 SECTIONS: Mapping[str, type[Any]] = {
+    "task": TaskSettings,
+    "init": InitSettings,
     "data": DataSettings,
     "cleaning": Cleaning,
     "tokenizer": TokenizerSettings,
@@ -68,24 +137,63 @@ def recipe_from(table: Mapping[str, Any], size: str) -> Recipe:
             parts[name] = config.build(section, _as_table(name, table.get(name, {})), f"{name}.")
         except SettingError as error:
             problems.append(str(error))
-    family = families.get(str(table.get("family", "transformer")))
+    family, kind = _family_and_kind(table)
+    if "task" in parts:
+        parts["task"] = dataclasses.replace(parts["task"], kind=kind)
     try:
         parts["model"] = _model(family, _as_table("model", table.get("model", {})), size)
     except SettingError as error:
         problems.append(str(error))
-    if not problems and (parts["model"].most_tokens or math.inf) <= parts["data"].max_tokens:
-        most = parts["model"].most_tokens - 1  # and one for </s>
-        got = f"{parts['data'].max_tokens} with learned positions for {most}"
-        raise SettingError.because("data.max_tokens", got, "no more", f"use {most}, or raise model.longest")
     if problems:
         raise SettingError("\n".join(problems))
-    return Recipe(family=family.__name__.rpartition(".")[2], **parts)
+    most = parts["model"].most_tokens
+    if most is not None and "block" not in table.get("task", {}):
+        parts["task"] = dataclasses.replace(parts["task"], block=min(parts["task"].block, most))
+    recipe = Recipe(family=family.__name__.rpartition(".")[2], **parts)
+    _check_task(recipe, family)
+    return recipe
+
+
+def _family_and_kind(table: Mapping[str, Any]) -> tuple[ModuleType, str]:
+    """The family and the task that a table names, or that the data suggests."""
+    tables = {name: table.get(name) for name in ("task", "data")}
+    task, data = (found if isinstance(found, Mapping) else {} for found in tables.values())
+    named = families.get(str(table["family"])) if "family" in table else None
+    kind = task["kind"] if task.get("kind") in TASKS else _kind_for(data, TASKS if named is None else named.TASKS)
+    return named or families.get(FAMILY_FOR.get(kind, ENCODER)), kind
+
+
+def _kind_for(data: Mapping[str, Any], able: Collection[str]) -> str:
+    """Labels are classified, one text is written on or restored, two are translated: as the family is ``able`` to."""
+    likely = FROM_LABELS if "label_column" in data else FROM_TEXT if "text" in data else FROM_PAIRS
+    return next((kind for kind in likely if kind in able), likely[0])
+
+
+def _check_task(recipe: Recipe, family: Any) -> None:
+    kind = recipe.task.kind
+    if kind not in family.TASKS:
+        able = ", ".join(name for name in families.names() if kind in families.get(name).TASKS)
+        raise SettingError.because(
+            "task.kind",
+            f"{kind} with family {recipe.family}",
+            f"one of {', '.join(family.TASKS)}",
+            f"or take one of the families {able}",
+        )
+    most = recipe.model.most_tokens
+    if kind in FROM_TEXT and most is not None and recipe.task.block > most:
+        got = f"{recipe.task.block} with positions for {most}"
+        raise SettingError.because("task.block", got, "no more", f"use {most}, or raise model.longest")
 
 
 def _model(family: Any, table: Mapping[str, Any], size: str) -> Any:
-    """The family's settings: those of a size by name, with the table's own laid over them."""
+    """The family's settings: those of a size by name, with the table's own laid over them.
+
+    A written recipe has all of its own: what it lacks is None, whatever a size says.
+    """
     own = dict(table)
-    name = own.pop("size", size)
+    if all(field.name in own or field.default is None for field in dataclasses.fields(family.Config)):
+        return config.build(family.Config, own, "model.")
+    name = own.pop("size", size if size in family.SIZES else next(iter(family.SIZES)))
     if not isinstance(name, str) or name not in family.SIZES:
         action = "use one of these, or set model.layers, model.d_model and so on"
         raise SettingError.because("model.size", repr(name), "one of " + ", ".join(family.SIZES), action)
@@ -96,6 +204,14 @@ def _as_table(name: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise SettingError.because(name, repr(value), "a table", f"write [{name}] or {name}.key=value")
     return value
+
+
+def label_smoothing(recipe: Recipe) -> float:
+    """ε_ls: what the recipe says, else the paper's for translation, and none for other tasks."""
+    given = recipe.train.label_smoothing
+    if given is not None:
+        return given
+    return SMOOTHING if recipe.task.kind == "translation" else 0.0
 
 
 def describe(family: str = "transformer") -> list[tuple[str, str, Any]]:

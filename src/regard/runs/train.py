@@ -13,19 +13,18 @@ import torch
 
 from regard import families
 from regard.config import merge, to_table
-from regard.data.batching import collate, plan_batches
-from regard.errors import RunError, SettingError
-from regard.models.vocabulary import Vocabulary
+from regard.errors import CheckpointError, RunError, SettingError
 from regard.runs.finish import Finished, finish
-from regard.runs.folder import CHECKPOINTS, METRICS, RECIPE, WEIGHTS, read_recipe
+from regard.runs.folder import CHECKPOINTS, METRICS, RECIPE, WEIGHTS, open_tokenizers, read_recipe, write_tokenizers
 from regard.runs.journal import Journal
+from regard.runs.material import Material, is_prepared, learn_tokenizers, open_material, prepare, read_corpus
+from regard.runs.material.contract import DATA
 from regard.runs.plan import PAUSES, choose_size, count_steps, parse_budget, seconds_of_step, settle, steps_within
-from regard.runs.prepare import Prepared, is_prepared, open_prepared, prepare, read_corpus
 from regard.runs.recipe import Recipe, recipe_from
+from regard.runs.start import Start, begin_from, initialise, restrict
 from regard.runs.stopping import StopRequest
 from regard.runs.validate import Validator
 from regard.storage import appearing, write_file
-from regard.tasks.translation import Translation
 from regard.training.checkpoint import (
     checkpoints_in,
     restore_checkpoint,
@@ -34,7 +33,7 @@ from regard.training.checkpoint import (
     step_of,
     whole_checkpoints,
 )
-from regard.training.loop import Feed, Step, Trainer
+from regard.training.loop import Step, Trainer
 from regard.training.schedule import Schedule
 
 
@@ -90,17 +89,34 @@ def train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: b
     if resume and (folder / RECIPE).exists():
         return _continue(folder, table, watcher, began)
     _refuse_occupied(folder, overwrite)
+    table, start = _begin(table)
     watcher.stage("reading")
     corpus = read_corpus(recipe_from(table, size="small"))
-    recipe = recipe_from(table, choose_size(corpus.cleaning["kept"]))
+    recipe = recipe_from(table, choose_size(corpus.kept))
     if recipe.train.budget:
         parse_budget(recipe.train.budget)
     watcher.stage("preparing")
     with appearing(folder) as partial:
-        run = _Run(recipe, prepare(corpus, partial), partial, watcher, began)
+        source, target = (start.source.tokenizer, start.target.tokenizer) if start else learn_tokenizers(corpus)
+        write_tokenizers(partial, source, target)
+        prepare(corpus, partial, source, target)
+        if start is not None:
+            start.begun().write(partial / DATA)
+        run = _Run(recipe, _material(recipe, partial), partial, watcher, began, start)
         run.settle()
     run.folder = folder
     return run.go(Standing())
+
+
+def _begin(table: Mapping[str, Any]) -> tuple[dict[str, Any], Start | None]:
+    """The recipe's table with that of the checkpoint to begin with, if any, under it."""
+    init = table.get("init")
+    name = init.get("checkpoint") if isinstance(init, Mapping) else None
+    return begin_from(table, name) if isinstance(name, str) else (dict(table), None)
+
+
+def _material(recipe: Recipe, folder: Path) -> Material:
+    return open_material(recipe, folder, *open_tokenizers(folder))
 
 
 def _refuse_occupied(folder: Path, overwrite: bool) -> None:
@@ -124,55 +140,58 @@ def _continue(folder: Path, table: Mapping[str, Any], watcher: Watcher, began: f
     if (folder / WEIGHTS).exists():
         watcher.note(f"{folder} is finished: {recipe.train.steps} steps. Nothing to do.")
         return Outcome(folder, int(recipe.train.steps or 0), None)
-    run = _Run(recipe, open_prepared(folder), folder, watcher, began)
+    run = _Run(recipe, _material(recipe, folder), folder, watcher, began, None)
     return run.go(run.restore())
 
 
 def _refuse_changes(recipe: Recipe, table: Mapping[str, Any]) -> None:
     """A run that goes on is the same run: whatever is given again must be as it was."""
     kept = to_table(recipe)
-    given = to_table(recipe_from(merge(kept, table), size="small"))
-    changed = [
-        f"{section}.{key}={value}"
-        for section in table
-        if isinstance(given[section], Mapping)
-        for key, value in given[section].items()
-        if kept[section].get(key) != value
-    ]
+    given = flat(to_table(recipe_from(merge(kept, table), size="small")))
+    changed = [f"{key}={value}" for key, value in given.items() if flat(kept).get(key) != value]
     if changed:
         action = "leave them out, or begin another run"
         raise SettingError.because("--resume", ", ".join(changed), "the settings that the run began with", action)
 
 
+def flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested tables as one, with dots in its keys."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value}
+    return found
+
+
 class _Run:
     """One run under way."""
 
-    def __init__(self, recipe: Recipe, prepared: Prepared, folder: Path, watcher: Watcher, began: float) -> None:
-        self.prepared, self.folder, self.watcher, self.began = prepared, folder, watcher, began
+    def __init__(
+        self, recipe: Recipe, material: Material, folder: Path, watcher: Watcher, began: float, start: Start | None
+    ) -> None:
+        self.material, self.folder, self.watcher, self.began = material, folder, watcher, began
+        self.start = start
         if recipe.train.threads:
             torch.set_num_threads(recipe.train.threads)
         self.family = families.get(recipe.family)
-        self.vocabulary = Vocabulary(
-            source=prepared.source.size, target=prepared.target.size, shared=prepared.source is prepared.target
-        )
         self._adopt(recipe)
 
     def _adopt(self, recipe: Recipe) -> None:
-        self.recipe = recipe
+        self.recipe = self.material.recipe = recipe
         self.trainer = self._trainer()
-        self.validator = Validator(recipe, self.prepared, self.family.build(recipe.model, self.vocabulary))
+        self.validator = Validator(self.material, self._fresh_model())
+
+    def _fresh_model(self) -> Any:
+        return self.family.build(self.recipe.model, self.material.vocabulary(), self.material.head)
 
     def _trainer(self) -> Trainer:
-        recipe, settings = self.recipe, self.recipe.train
+        settings = self.recipe.train
         torch.manual_seed(settings.seed)
-        store, pads = self.prepared.train, (self.vocabulary.source_pad, self.vocabulary.pad)
-        feed = Feed(
-            epoch=lambda epoch: plan_batches(store.lengths, settings.batch_tokens, settings.seed, epoch),
-            collate=lambda rows: collate(store, rows, pads[0], self.vocabulary.eos, pads[1]),
-        )
+        model = self._fresh_model()
+        if self.start is not None:
+            initialise(model, self.start, self.material.head)
+        restrict(model, self.recipe, self.material.begun, self.material.head)
         schedule = Schedule(settings.schedule, settings.learning_rate or 0.0, settings.warmup or 1, settings.steps or 1)
-        model = self.family.build(recipe.model, self.vocabulary)
-        return Trainer(model, Translation(settings.label_smoothing), feed, schedule, settings)
+        return Trainer(model, self.material.task(), self.material.feed(), schedule, settings)
 
     def settle(self) -> None:
         """Fix the number of steps, and with it the whole recipe, and write it down."""
@@ -183,6 +202,8 @@ class _Run:
             steps, pauses = self._fit(settings.budget)
         self._adopt(settle(self.recipe, steps, pauses))
         write_file(self.folder / RECIPE, self.recipe.to_toml())
+        if self.start is not None:  # what it began with may be gone when it is resumed
+            save_checkpoint(self.folder / CHECKPOINTS, self.trainer, asdict(Standing()))
 
     def _fit(self, budget: str) -> tuple[int, int]:
         """How many steps and pauses fit into the budget, by trying a few steps and a pause."""
@@ -191,8 +212,7 @@ class _Run:
         began = time.monotonic()
         self.validator.record(self.trainer.kept_weights())
         pause = time.monotonic() - began
-        # The final scores are of all validation pairs; but a trained model stops where this one goes on to the limit.
-        scores = pause * len(self.prepared.valid_texts) / max(1, self.recipe.data.bleu_sentences)
+        scores = pause * self.material.share_of_scores()
         steps, pauses = steps_within(seconds - (time.monotonic() - self.began) - scores, step, pause)
         self.watcher.note(f"{step:.2f} s a step, so {steps} steps fit into {budget}")
         return steps, pauses
@@ -209,6 +229,9 @@ class _Run:
             standing = Standing(**restore_checkpoint(checkpoint, self.trainer))
             self.watcher.note(f"resuming after step {self.trainer.step}")
             return standing
+        if self.material.begun is not None:
+            got, action = "no whole one, so that the weights to begin with are gone", "begin anew with --overwrite"
+            raise CheckpointError.because(self.folder / CHECKPOINTS, got, "that of step 0 or a later one", action)
         self.watcher.note("no checkpoint yet: beginning at step 1")
         return Standing()
 
@@ -236,7 +259,7 @@ class _Run:
                     return Outcome(self.folder, step.number, None)
         self.watcher.stage("finishing")
         seconds = time.monotonic() - self.began
-        done = finish(self.folder, self.recipe, self.prepared, self.validator, standing.best_steps, seconds)
+        done = finish(self.folder, self.material, self.validator, standing.best_steps, seconds)
         return Outcome(self.folder, trainer.step, done)
 
     def _is_enough(self, standing: Standing) -> bool:

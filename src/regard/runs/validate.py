@@ -1,64 +1,51 @@
-"""How good the weights of this moment are, on pairs that training does not see."""
+"""How good the weights of this moment are, on data that training does not see."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from regard.data.batching import collate, plan_sequential
-from regard.decoding.settings import DecodingSettings
-from regard.decoding.translator import Translator
 from regard.errors import TrainingError
-from regard.evaluation.perplexity import perplexity
-from regard.evaluation.translation import corpus_bleu
-from regard.models.state import put_weights
-from regard.runs.prepare import Prepared
-from regard.runs.recipe import Recipe
+from regard.models.adapters import merged
+from regard.models.state import put_weights, weights_of
+from regard.runs.material import Material
+from regard.runs.material.loss import task_loss
 from regard.training.loop import DIVERGED
-
-GREEDY = DecodingSettings(beam=1)
 
 
 class Validator:
     """A float32 copy of the model that takes on weights and is measured."""
 
-    def __init__(self, recipe: Recipe, prepared: Prepared, module: Any) -> None:
+    def __init__(self, material: Material, module: Any) -> None:
+        self.material = material
         self.module = module.eval()
-        self.translator = Translator(module, prepared.source, prepared.target)
-        self._texts = prepared.valid_texts[: recipe.data.bleu_sentences]
-        self._store = prepared.valid
-        self._batch_tokens = recipe.train.batch_tokens
-        self._threads = recipe.train.threads
+        init = material.recipe.init
+        self._scale = init.lora_alpha / max(1, init.lora_rank)
 
     def put(self, weights: Mapping[str, Tensor]) -> None:
-        """Take on trained weights."""
-        put_weights(self.module, {**weights, "output.bias": self.module.output.bias})
+        """Take on trained weights, with their low-rank changes, if any, merged into them."""
+        put_weights(self.module, complete(self.module, merged(weights, self._scale)))
 
     def record(self, weights: Mapping[str, Tensor]) -> dict[str, float]:
-        """Loss in nats per target token without smoothing, its perplexity, and BLEU of greedy translations."""
+        """Loss in nats per target token without smoothing, its exponential, and what the task measures besides."""
         self.put(weights)
-        measured = self.loss()
-        if not math.isfinite(measured.nats_per_token):
-            raise TrainingError.because("validation loss", measured.nats_per_token, "a finite number", DIVERGED)
-        record = {"valid_loss": measured.nats_per_token, "valid_perplexity": measured.perplexity}
-        if self._texts:
-            found = self.translator.translate([source for source, _ in self._texts], self._greedy())
-            record["valid_bleu"] = corpus_bleu([one.text for one in found], [target for _, target in self._texts])
-        return record
+        loss = self.loss()
+        if not math.isfinite(loss):
+            raise TrainingError.because("validation loss", loss, "a finite number", DIVERGED)
+        record = {"valid_loss": loss, "valid_perplexity": math.exp(min(loss, 709.0))}
+        return {**record, **self.material.measured(self.module)}
 
-    def loss(self) -> Any:
-        """Perplexity of the whole validation set."""
-        ids = self.module.ids
-        longest = int(self._store.lengths.max(initial=0)) + 1
-        plan = plan_sequential(self._store.lengths, max(self._batch_tokens, longest))
-        with torch.inference_mode():
-            batches = (collate(self._store, rows, ids.source_pad, ids.eos, ids.pad) for rows in plan)
-            return perplexity(self.module, batches)
+    def loss(self) -> float:
+        """Nats per target token of the whole validation set."""
+        nats, tokens = task_loss(self.module, self.material.task(), self.material.validation())
+        return nats / max(1, tokens)
 
-    def _greedy(self) -> DecodingSettings:
-        return replace(GREEDY, threads=self._threads or torch.get_num_threads())
+
+def complete(module: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Trained weights with the constants that training does not move (an output layer's bias)."""
+    trained = {name for name, _ in module.named_parameters()}
+    constants = {name: tensor for name, tensor in weights_of(module).items() if name not in trained}
+    return {**constants, **weights}

@@ -17,12 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from regard.data.batching import Batch
 from regard.errors import CheckpointError, TrainingError
 from regard.models.state import mismatches
 from regard.tasks.loss import Losses
 from regard.training.averaging import RunningAverage
-from regard.training.optimizer import make_optimizer, optimizer_tensors, put_optimizer_tensors
+from regard.training.optimizer import grouped_by_rate, make_optimizer, optimizer_tensors, put_optimizer_tensors
 from regard.training.precision import MasterWeights, choose_dtype
 from regard.training.schedule import Schedule
 from regard.training.settings import TrainSettings
@@ -31,10 +30,19 @@ DIVERGED = "lower train.learning_rate or lengthen train.warmup, and begin again;
 
 
 @runtime_checkable
+class Counted(Protocol):
+    """What the loop needs of a batch."""
+
+    @property
+    def target_tokens(self) -> int:
+        """How many tokens, or labels, are predicted: what the loss is divided by."""
+
+
+@runtime_checkable
 class Task(Protocol):
     """What the loop needs of a task."""
 
-    def losses(self, model: Any, batch: Batch) -> Losses:
+    def losses(self, model: Any, batch: Any) -> Losses:
         """What the model loses on a batch, summed over its target tokens."""
 
 
@@ -43,7 +51,7 @@ class Feed:
     """The data as the loop sees it: the batches of an epoch by number, and how to make one of them."""
 
     epoch: Callable[[int], Sequence[np.ndarray]]
-    collate: Callable[[np.ndarray], Batch]
+    collate: Callable[[np.ndarray], Counted]
 
 
 @dataclass(frozen=True)
@@ -75,9 +83,11 @@ class Trainer:
         self.model, self.task, self.feed = model, task, feed
         self.schedule, self.settings = schedule, settings
         self.weights = MasterWeights(model, choose_dtype(settings.precision))
+        groups = grouped_by_rate(model, self.weights.parameters, settings.layer_decay)
+        self._trained = [name for group in groups for name in group.names]
         self.optimizer = make_optimizer(
             settings.optimizer,
-            list(self.weights.parameters.values()),
+            groups,
             betas=(settings.beta1, settings.beta2),
             epsilon=settings.epsilon,
             weight_decay=settings.weight_decay,
@@ -91,7 +101,7 @@ class Trainer:
         self.model.train()
         batches = self._batches()
         while self.step < until:
-            yield self._update([next(batches) for _ in range(self.settings.accumulate)])
+            yield self._update(batches)
 
     def _batches(self) -> Iterator[np.ndarray]:
         while True:
@@ -101,11 +111,21 @@ class Trainer:
                 yield rows[self.place.batch - 1]
             self.place = Place(self.place.epoch + 1)
 
-    def _update(self, rows: Sequence[np.ndarray]) -> Step:
+    def _next(self, rows: Iterator[np.ndarray], number: int) -> Counted:
+        """The next batch in which there is something to predict: noise may have left nothing in one."""
+        first = self.place.epoch
+        while self.place.epoch <= first + 1:
+            batch = self.feed.collate(next(rows))
+            if batch.target_tokens:
+                return batch
+        got, action = "an epoch of batches without anything to predict", "check the data and the noise"
+        raise TrainingError.because(f"step {number}", got, "tokens or labels", action)
+
+    def _update(self, rows: Iterator[np.ndarray]) -> Step:
         began = time.perf_counter()
         number = self.step + 1
         torch.manual_seed(seed_of_step(self.settings.seed, number))
-        batches = [self.feed.collate(chosen) for chosen in rows]
+        batches = [self._next(rows, number) for _ in range(self.settings.accumulate)]
         tokens = sum(batch.target_tokens for batch in batches)
         smoothed = plain = 0.0
         for batch in batches:
@@ -129,7 +149,10 @@ class Trainer:
 
     def _apply(self, rate: float, number: int) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
+            for weight in group["params"]:
+                if weight.grad is None:  # one that the task does not read: a checkpoint is to have all, or none
+                    weight.grad = torch.zeros_like(weight)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.weights.publish()
@@ -142,9 +165,8 @@ class Trainer:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that must be restored for the next step to be the same, as named tensors."""
-        names = list(self.weights.parameters)
         state = {f"weights/{name}": weight for name, weight in self.weights.tensors().items()}
-        state |= {f"optimizer/{key}": value for key, value in optimizer_tensors(self.optimizer, names).items()}
+        state |= {f"optimizer/{key}": value for key, value in optimizer_tensors(self.optimizer, self._trained).items()}
         if self.average is not None:
             state |= {f"average/{name}": weight for name, weight in self.average.weights.items()}
         return state
@@ -162,7 +184,7 @@ class Trainer:
             raise CheckpointError.because(
                 "checkpoint", "; ".join(sorted(problems)[:20]), "this model's weights", action
             )
-        put_optimizer_tensors(self.optimizer, list(self.weights.parameters), parts["optimizer"])
+        put_optimizer_tensors(self.optimizer, self._trained, parts["optimizer"])
         for part, weights in own.items():
             for name, weight in weights.items():
                 weight.copy_(parts[part][name])

@@ -18,7 +18,8 @@ class MasterWeights:
         self.parameters = self._working
         if self.rounded:
             self.parameters = {
-                name: nn.Parameter(weight.detach().float().clone()) for name, weight in self._working.items()
+                name: nn.Parameter(weight.detach().float().clone(), weight.requires_grad)
+                for name, weight in self._working.items()
             }
             for weight in self._working.values():
                 weight.data = weight.data.to(dtype)

@@ -34,10 +34,17 @@ class TrainSettings:
         help="peak; if not given, that of equation 3, but at most 0.001 (pre-norm 0.002) in other schedules",
         minimum=0.0,
     )
+    layer_decay: float = setting(
+        1.0,
+        help="each block learns at so many times the rate of the one above it, and the last of the head",
+        minimum=1e-6,
+    )
     warmup: int | None = setting(
         None, help="steps of linear rise; if not given, a tenth of all, at most 4000", minimum=1
     )
-    label_smoothing: float = setting(0.1, help="ε_ls of section 5.4", minimum=0.0, below=1.0)
+    label_smoothing: float | None = setting(
+        None, help="ε_ls of section 5.4; if not given, 0.1 for translation and else none", minimum=0.0, below=1.0
+    )
     precision: str = setting("auto", help="of the products", choices=("auto", "float32", "bfloat16"))
     seed: int = setting(1, help="of weights, order and dropout", minimum=0)
     threads: int = setting(0, help="processor threads; 0 takes every core", minimum=0)

@@ -1,0 +1,124 @@
+"""What ``regard evaluate`` found, for each kind of model: as tables for people and as one object for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regard.errors import SettingError
+
+if TYPE_CHECKING:
+    from regard.runs.measure_texts import Columns
+    from regard.runs.model import Model
+
+Table = tuple[str, Sequence[str], Sequence[Sequence[object]]]
+CONFUSED = 20  # classes of which the whole table of what was taken for what is shown
+
+
+@dataclass(frozen=True)
+class Shown:
+    """``table`` is the JSON object; ``tables``, a sentence and notes are for people."""
+
+    table: Mapping[str, Any]
+    tables: list[Table]
+    sentence: str = ""
+    notes: Sequence[str] = field(default_factory=list)
+
+
+def kind_of(model: Model, by_text: bool) -> str:
+    """By what a model is scored: translations, labels, text or couples. Raises SettingError for the wrong files."""
+    from regard.runs.measure_texts import predicts_text
+
+    kinds = {"classification": "labels", "tokens": "labels", "none": "couples"}
+    kind = kinds.get(model.head.kind, "text" if predicts_text(model) and by_text else "translations")
+    if by_text != (kind in ("labels", "text")):
+        got = f"{model.folder}, a {model.family} model with the head {model.head.kind!r}"
+        if by_text:
+            raise SettingError.because("--text", got, "a classifier or a language model", "give --source and --target")
+        raise SettingError.because("--source", got, "a model that is scored by pairs", "give --text FILE")
+    if kind == "translations":
+        _ = model.translator  # raises for one that cannot translate
+    return kind
+
+
+def translations(
+    names: Sequence[str],
+    models: Sequence[Model],
+    files: tuple[Path, Path],
+    changes: Mapping[str, Any],
+    with_rouge: bool,
+    out: Path | None,
+) -> Shown:
+    """Scores of translations or summaries; of two models, whether they differ."""
+    from regard.cli.console import counting
+    from regard.data.corpus import read_pairs
+    from regard.evaluation.translation import against
+    from regard.runs.measure import measure
+    from regard.storage import write_file
+
+    sources, references = map(list, zip(*read_pairs(*files), strict=True))
+    found = []
+    for name, model in zip(names, models, strict=True):
+        with counting(f"translating with {Path(name).name}", len(sources)) as progress:
+            found.append(measure(model, sources, references, model.settings(**changes), progress, with_rouge))
+    if out:
+        write_file(out, "".join(f"{line}\n" for line in found[0].translations))
+    tables: list[Table] = [(names[0], ("metric", "score", "95 %", "signature"), found[0].rows())]
+    table = found[0].to_dict()
+    surprise = found[0].perplexity
+    if len(found) > 1:
+        comparison = against(found[1].translations, found[0].translations, references)
+        columns = ("metric", names[1], names[0], "difference", "p", "signature")
+        tables.append(("Paired bootstrap", columns, comparison.rows()))
+        table["against"] = comparison.to_dict()
+    sentence = (
+        f"perplexity {surprise.perplexity:.3f} per token ({surprise.nats_per_token:.4f} nats; "
+        f"{surprise.nats_per_word:.4f} nats per reference word)"
+    )
+    return Shown(table, tables, sentence, found[0].notes)
+
+
+def labels(names: Sequence[str], models: Sequence[Model], path: Path, columns: Columns, out: Path | None) -> Shown:
+    """Scores of a classifier; of two, whether they differ."""
+    from regard.evaluation.classification import Classification, mcnemar
+    from regard.runs.measure_texts import measure_labels
+    from regard.storage import write_file
+
+    found = [measure_labels(model, path, columns) for model in models]
+    first = found[0]
+    if out:
+        lines = (one if isinstance(one, str) else " ".join(one) for one in first.predicted)
+        write_file(out, "".join(f"{line}\n" for line in lines))
+    table = first.scores.to_dict()
+    tables: list[Table] = [(names[0], ("score", "%", "95 %"), first.scores.rows())]
+    notes: Sequence[str] = ()
+    if isinstance(first.scores, Classification):
+        tables.append(("Each class", ("class", "precision", "recall", "F1", "examples"), first.scores.class_rows()))
+        classes = [one.label for one in first.scores.classes]
+        if len(classes) <= CONFUSED:
+            rows = [(name, *row) for name, row in zip(classes, first.scores.confusion, strict=True)]
+            tables.append(("What was taken for what", ("true, found as", *classes), rows))
+        notes = first.scores.notes
+    if len(found) > 1:
+        comparison = mcnemar(found[1].flat[0], first.flat[0], first.flat[1])
+        tables.append(("McNemar's test", ("score", names[1], names[0], "difference", "p"), comparison.rows()))
+        table["against"] = comparison.to_dict()
+    return Shown(table, tables, notes=notes)
+
+
+def text(name: str, model: Model, path: Path, unit: str | None) -> Shown:
+    """How well a text is predicted."""
+    from regard.runs.measure_texts import measure_text
+
+    scores = measure_text(model, path, unit)
+    return Shown(scores.to_dict(), [(name, ("measure", "value"), scores.rows())])
+
+
+def couples(name: str, model: Model, source: Path, target: Path) -> Shown:
+    """How often the nearest vector is the right one."""
+    from regard.runs.measure_texts import measure_couples
+
+    scores = measure_couples(model, source, target)
+    return Shown(scores.to_dict(), [(name, ("score", "%", "95 %"), scores.rows())])

@@ -1,0 +1,53 @@
+"""``regard study``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def study(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Which one; without it they are listed.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Smaller in everything, for a first look.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where page, pictures and numbers go.", show_default="study-NAME")
+    ] = None,
+    text: Annotated[Path | None, typer.Option(metavar="FILE", help="A text of yours instead of the built-in.")] = None,
+    run: Annotated[Path | None, typer.Option(metavar="RUN", help="A trained run to look into as well.")] = None,
+    tensor: Annotated[str | None, typer.Option(metavar="NAME", help="Which of RUN's tensors to look at.")] = None,
+    seed: Annotated[int, typer.Option(help="Where chance starts.", min=0)] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier study in DIR.")] = False,
+) -> None:
+    """One claim as an experiment: a question, a measured answer, a page of pictures that needs no network.
+
+    Examples:
+    - `regard study` (which there are)
+
+    - `regard study embedding --quick`
+
+    - `regard study embedding --text my-corpus.txt --out words`
+    """
+    from regard import studies
+    from regard.cli.console import messages, print_table
+    from regard.studies.frame.page import check_folder, write
+    from regard.studies.frame.study import Order
+
+    if name is None:
+        every = [studies.get(one) for one in studies.names()]
+        print_table("", ("study", "question"), [(one.name, one.question) for one in every])
+        return
+    chosen = studies.get(name)
+    order = Order(quick, seed, text, run, tensor)
+    chosen.check(order)
+    folder = out if out is not None else Path(f"study-{name}")
+    check_folder(folder, overwrite)
+    messages().print(f"{chosen.title}: {chosen.question}", markup=False)
+    findings = chosen.run(order)
+    write(chosen, findings, folder, overwrite)
+    for table in findings.tables:
+        print_table(table.title, table.headings, table.rows)
+        print()
+    print(findings.sentence)
+    print(f"\nPage: {folder}/index.html")

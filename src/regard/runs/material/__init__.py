@@ -1,0 +1,53 @@
+"""What a run reads, task by task: how its files are read, prepared on disk, fed to training, and measured.
+
+Each module has ``read`` (files → a checked corpus), ``learn_tokenizers``, ``prepare`` (corpus → the run's folder) and a
+class of ``Material``, which opens what ``prepare`` wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+
+from regard.data.tokenizers.tokenizer import Tokenizer
+from regard.runs.material import couples, labelled, next_token, noised, pairs, texts
+from regard.runs.material.contract import Corpus, Material, is_prepared
+from regard.runs.recipe import Recipe
+
+KINDS: Mapping[str, tuple[ModuleType, Callable[..., Material]]] = MappingProxyType(
+    {
+        "translation": (pairs, pairs.PairMaterial),
+        "classification": (labelled, labelled.LabelledMaterial),
+        "token_classification": (labelled, labelled.LabelledMaterial),
+        "embedding": (couples, couples.CoupleMaterial),
+        "next_token": (texts, next_token.NextTokenMaterial),
+        "masked_token": (texts, noised.MaskedTokenMaterial),
+        "span_corruption": (texts, noised.SpanCorruptionMaterial),
+        "denoising": (texts, noised.DenoisingMaterial),
+    }
+)
+
+__all__ = ["Corpus", "Material", "is_prepared", "learn_tokenizers", "open_material", "prepare", "read_corpus"]
+
+
+def read_corpus(recipe: Recipe) -> Corpus:
+    """Read and check every file of the recipe once, writing nothing. Raises DataError or SettingError."""
+    corpus: Corpus = KINDS[recipe.task.kind][0].read(recipe)
+    return corpus
+
+
+def learn_tokenizers(corpus: Corpus) -> tuple[Tokenizer, Tokenizer]:
+    """The source and the target tokenizer, which may be one, learnt from the training data."""
+    found: tuple[Tokenizer, Tokenizer] = KINDS[corpus.recipe.task.kind][0].learn_tokenizers(corpus)
+    return found
+
+
+def prepare(corpus: Corpus, folder: Path, source: Tokenizer, target: Tokenizer) -> None:
+    """Write everything that training reads into the run ``folder``."""
+    KINDS[corpus.recipe.task.kind][0].prepare(corpus, folder, source, target)
+
+
+def open_material(recipe: Recipe, folder: Path, source: Tokenizer, target: Tokenizer) -> Material:
+    """What ``prepare`` wrote. Raises DataError where it is damaged."""
+    return KINDS[recipe.task.kind][1](recipe, folder, source, target)

@@ -1,0 +1,167 @@
+"""What every task's data has in common: it is read and checked, prepared on disk, fed to training, and measured."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from regard import families
+from regard.data.store import Store
+from regard.data.tokenizers.layout import LAYOUTS, Layout
+from regard.data.tokenizers.tokenizer import Tokenizer
+from regard.errors import SettingError
+from regard.models.heads import LANGUAGE, Head
+from regard.models.vocabulary import Vocabulary
+from regard.runs.material.begun import Begun
+from regard.runs.recipe import Recipe, label_smoothing
+from regard.storage import write_file
+from regard.training.loop import Feed, Task
+
+DATA, FACTS = "data", "facts.json"
+Progress = Callable[[int], None]
+
+
+class Corpus(Protocol):
+    """The checked texts of a recipe: nothing has been written yet."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """What it was read by."""
+
+    @property
+    def kept(self) -> int:
+        """How many examples there are to train on."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """How a model does on the validation data: ``scores`` has ``to_dict()`` and ``rows()`` under ``columns``.
+
+    ``samples`` are (input, what is right, what the model says).
+    """
+
+    scores: Any
+    columns: tuple[str, ...]
+    samples: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+class Material(ABC):
+    """The prepared data of one run. Each kind of task has its own."""
+
+    def __init__(self, recipe: Recipe, folder: Path, source: Tokenizer, target: Tokenizer) -> None:
+        """Open what ``prepare`` wrote into the run ``folder``. Raises DataError where it is damaged."""
+        self.recipe, self.source, self.target = recipe, source, target
+        self.train = Store.open(folder / DATA / "train")
+        self.valid = Store.open(folder / DATA / "valid")
+        self.facts: dict[str, Any] = json.loads((folder / DATA / FACTS).read_text(encoding="utf-8"))
+        self.begun = Begun.read(folder / DATA)
+
+    @property
+    def head(self) -> Head:
+        """What the model predicts."""
+        return LANGUAGE
+
+    @property
+    def settings(self) -> Any:
+        """How the model is trained."""
+        return self.recipe.train
+
+    @property
+    def smoothing(self) -> float:
+        """ε_ls of the loss."""
+        return label_smoothing(self.recipe)
+
+    def vocabulary(self) -> Vocabulary:
+        """The ids that the model must know of: those of the checkpoint that it began with, if any."""
+        if self.begun is not None:
+            return self.begun.vocabulary
+        roles = {role: getattr(self.source, role) for role in ("eos", "pad", "bos", "sep", "mask")}
+        shared = self.source is self.target
+        found: Vocabulary = families.get(self.recipe.family).vocabulary(
+            self.source.size, self.target.size, shared=shared, roles=roles
+        )
+        return found
+
+    def pads(self) -> tuple[int, int]:
+        """The ids that fill up short texts of the source and of the target. Raises SettingError."""
+        vocabulary = self.vocabulary()
+        if vocabulary.source_pad is None or vocabulary.pad is None:
+            action = "use a checkpoint whose tokenizer has padding, or an end"
+            raise SettingError.because("tokenizer", "no token that fills up short texts", "one", action)
+        return vocabulary.source_pad, vocabulary.pad
+
+    @abstractmethod
+    def task(self) -> Task:
+        """What is lost on a batch."""
+
+    @abstractmethod
+    def feed(self) -> Feed:
+        """The batches to train on."""
+
+    @abstractmethod
+    def validation(self) -> Iterator[Any]:
+        """The batches to measure the loss on, the same ones each time."""
+
+    def measured(self, module: Any) -> dict[str, float]:
+        """Further figures of a model under training, for metrics.jsonl."""
+        return {}
+
+    def share_of_scores(self) -> float:
+        """How long the final scores take, as a multiple of one validation."""
+        return 1.0
+
+    @abstractmethod
+    def results(self, module: Any, progress: Progress | None = None) -> Results:
+        """The scores of the finished model on the validation data."""
+
+    @abstractmethod
+    def described(self) -> dict[str, Any]:
+        """What the report and the card say of the data."""
+
+    def figures(self) -> dict[str, Figure]:
+        """Pictures of the data for the report."""
+        return {}
+
+
+def layout_of(recipe: Recipe) -> Layout:
+    """How the special tokens of the recipe's family stand."""
+    return LAYOUTS[families.get(recipe.family).LAYOUT]
+
+
+def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    """What was found while preparing. It is written last: a run that has it is prepared."""
+    write_file(folder / DATA / FACTS, json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether preparing has come to its end in this run."""
+    return (folder / DATA / FACTS).exists()
+
+
+def held_out(count: int, wanted: int) -> int:
+    """Every so-manieth example is held out, so that about ``wanted`` are, and at most a twentieth."""
+    return max(20, count // wanted)
+
+
+def named_file(name: str, path: str | None, action: str) -> Path:
+    """The file that a setting must name. Raises SettingError."""
+    if path is None:
+        raise SettingError.because(name, "nothing", "a file", action)
+    return Path(path)
+
+
+def longest_text(recipe: Recipe) -> int:
+    """Tokens of a text at most, special ones included, where the rest is cut off."""
+    return min(recipe.data.max_tokens, recipe.model.most_tokens or recipe.data.max_tokens)
+
+
+def batches_of(plan: Sequence[np.ndarray], collate: Callable[[np.ndarray], Any]) -> Iterator[Any]:
+    """The batches of a plan."""
+    return (collate(rows) for rows in plan)

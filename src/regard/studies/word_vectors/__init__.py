@@ -1,0 +1,1 @@
+"""From a text to a vector for each word: by counting, by learning, or out of a trained model."""
