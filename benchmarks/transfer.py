@@ -20,7 +20,7 @@ from regard.looking.figures import growth, save
 from regard.runs.train import train
 
 # Passes over the labelled texts: few texts need many.
-EPOCHS = {100: 60, 1_000: 20, 10_000: 8}
+EPOCHS = {100: 60, 1_000: 20, 10_000: 5}
 ARMS = {
     "from scratch": {},
     "fine-tuned": {"init": True},
@@ -87,6 +87,8 @@ def measure(
         if "init" in rules:
             table = merge(table, {"init": {"checkpoint": str(options.pretrained)}, "train": dict(options.tuning)})
             table["model"] = {}
+            if count is None:
+                table = merge(table, {"train": {"epochs": options.epochs}})
         if "freeze" in rules:
             table = merge(table, {"init": {"freeze": ["encoder."]}, "train": {"learning_rate": 3e-3}})
         train(table, folder, Silent(), resume=False, overwrite=folder.exists())
@@ -109,8 +111,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--lowest", type=float, default=45.0, help="where the axis of accuracy begins")
     parser.add_argument("--title", default="Accuracy against the number of labels")
     parser.add_argument("--rate", type=float, default=5e-4, help="learning rate of fine-tuning")
+    parser.add_argument("--epochs", type=int, default=2, help="of fine-tuning on all labels")
     parser.add_argument("settings", nargs="*", help="settings over the recipe, as key=value")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     options.tuning = {"learning_rate": options.rate}
     return options
 

@@ -16,7 +16,7 @@ import pytest
 
 from regard.config import read_toml
 from regard.runs.folder import load
-from regard.runs.recipe import describe
+from regard.runs.recipe import describe, recipe_from
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -138,7 +138,7 @@ def test_other_formats_train_to_the_same_bytes(command, toy, tmp_path, monkeypat
 def test_every_setting_is_listed(command):
     ended = command("train", "--settings")
     assert ended.code == 0
-    for name, text, default in describe():
+    for name, text, default in describe(recipe_from({})):
         (line,) = (line for line in ended.out.splitlines() if line.split("│")[0].strip() == name)
         assert text[:60] in line  # the rest may stand on the next line
         assert default is None or str(default) in line

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regard.data.batching import Batch, collate, plan_batches, plan_sequential
-from regard.data.store import PairStore, write_store
+from regard.data.store import Store, write_store
 from regard.data.tokenizers.tokenizer import Tokenizer, TokenizerSettings, train_tokenizer
 from regard.errors import DataError
 
@@ -113,7 +113,7 @@ def tokenizer() -> Tokenizer:
 
 
 @pytest.fixture
-def store(tmp_path: Path, tokenizer: Tokenizer) -> PairStore:
+def store(tmp_path: Path, tokenizer: Tokenizer) -> Store:
     return write_store(tmp_path / "store", PAIRS, tokenizer, tokenizer)
 
 
@@ -124,7 +124,7 @@ def slow(rows: list[list[int]], pad: int) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("rows", [[0], [3, 1], [2, 2, 0], [0, 1, 2, 3]])
-def test_a_batch_is_that_of_a_slow_loop(store: PairStore, tokenizer: Tokenizer, rows: list[int]) -> None:
+def test_a_batch_is_that_of_a_slow_loop(store: Store, tokenizer: Tokenizer, rows: list[int]) -> None:
     batch = collate(store, rows, tokenizer.pad, tokenizer.eos)
     source, target = ([tokenizer.encode(PAIRS[row][side]) for row in rows] for side in (0, 1))
     assert isinstance(batch, Batch)
@@ -135,7 +135,7 @@ def test_a_batch_is_that_of_a_slow_loop(store: PairStore, tokenizer: Tokenizer, 
     assert batch.target_tokens == (batch.target != tokenizer.pad).sum() == sum(map(len, target)) + len(rows)
 
 
-def test_each_side_may_have_its_own_padding(store: PairStore, tokenizer: Tokenizer) -> None:
+def test_each_side_may_have_its_own_padding(store: Store, tokenizer: Tokenizer) -> None:
     batch = collate(store, np.array([1, 2]), tokenizer.pad, tokenizer.eos, target_pad=9999)
     assert tokenizer.pad in batch.source
     assert 9999 in batch.target
@@ -149,6 +149,6 @@ def test_an_empty_sentence_is_its_end_alone(tmp_path: Path, tokenizer: Tokenizer
     assert collate(store, [0, 1], tokenizer.pad, tokenizer.eos).target_tokens == len(tokenizer.encode("dog")) + 2
 
 
-def test_a_batch_does_not_point_into_the_store(store: PairStore, tokenizer: Tokenizer) -> None:
+def test_a_batch_does_not_point_into_the_store(store: Store, tokenizer: Tokenizer) -> None:
     collate(store, [0], tokenizer.pad, tokenizer.eos).source.fill_(7)
     assert store.row("source", 0).tolist() == tokenizer.encode("Ein Hund.")

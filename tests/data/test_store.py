@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from regard.data import store as module
-from regard.data.store import PairStore, Store, write_columns, write_store
+from regard.data.store import Store, write_columns, write_store
 from regard.data.tokenizers.tokenizer import Tokenizer, TokenizerSettings, train_tokenizer
 from regard.errors import DataError, RunError
 
@@ -147,10 +147,10 @@ def test_a_damaged_store_is_refused(tmp_path: Path, joint: Tokenizer, name: str)
     for content in (whole[:-5], whole + b"12345678", b""):
         (folder / name).write_bytes(content)
         with pytest.raises(DataError, match="delete the folder and prepare the data again"):
-            PairStore.open(folder)
+            Store.open(folder)
     (folder / name).unlink()
     with pytest.raises(DataError, match="got no whole store; expected what write_columns wrote; delete the folder"):
-        PairStore.open(folder)
+        Store.open(folder)
 
 
 def test_a_store_of_another_format_is_refused(tmp_path: Path, joint: Tokenizer) -> None:
@@ -158,7 +158,7 @@ def test_a_store_of_another_format_is_refused(tmp_path: Path, joint: Tokenizer) 
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     (folder / "meta.json").write_text(json.dumps(meta | {"format": 1}), encoding="utf-8")
     with pytest.raises(DataError, match="got format 1; expected format 2; delete the folder and prepare"):
-        PairStore.open(folder)
+        Store.open(folder)
 
 
 def test_pairs_are_read_in_chunks_and_never_all_held(

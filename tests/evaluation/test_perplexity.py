@@ -11,7 +11,7 @@ from torch.nn import functional
 
 import regard.evaluation.perplexity as module
 from regard.errors import DataError, SettingError
-from regard.evaluation.perplexity import IGNORED, Perplexity, language_perplexity, perplexity
+from regard.evaluation.perplexity import Perplexity, perplexity
 
 VOCABULARY, EOS, PAD = 13, 0, 12
 
@@ -138,52 +138,6 @@ def test_no_tokens_and_no_words_are_refused():
         perplexity(Toy(), [])
     with pytest.raises(SettingError, match=r"^words: got 0; expected at least one reference word"):
         perplexity(Toy(), batches(), words=0)
-    with pytest.raises(DataError, match=r"^perplexity: got no target tokens; expected at least one"):
-        language_perplexity(Writer(), [Texts(torch.ones(1, 2, dtype=torch.long), torch.full((1, 2), IGNORED), None)])
-    with pytest.raises(SettingError, match=r"^bytes: got 0; expected at least one byte of text"):
-        language_perplexity(Writer(), texts(), bytes=0)
-
-
-@dataclass(frozen=True)
-class Texts:
-    ids: Tensor
-    labels: Tensor
-    texts: Tensor | None
-
-
-class Writer(Toy):
-    """A language model: its states depend on the token and on the number of its packed text."""
-
-    def forward(self, ids: Tensor, texts: Tensor | None) -> Tensor:  # type: ignore[override]
-        hidden = self.embedding(ids)
-        return self.dropout(hidden if texts is None else hidden + texts[..., None] / 3)
-
-
-def texts(packed: bool = True) -> list[Texts]:
-    generator = torch.Generator().manual_seed(7)
-    ids = torch.randint(0, PAD, (3, 9), generator=generator)
-    labels = ids.roll(-1, 1)
-    labels[:, -1] = IGNORED
-    labels[1, 4:] = IGNORED
-    numbers = torch.arange(9).expand(3, 9) // 4
-    return [Texts(ids[rows], labels[rows], numbers[rows] if packed else None) for rows in (slice(0, 2), slice(2, 3))]
-
-
-@pytest.mark.parametrize("packed", [True, False])
-def test_a_language_models_perplexity_is_the_exponential_of_torchs_cross_entropy(packed: bool):
-    model = Writer().double().eval()
-    nats = tokens = 0.0
-    for batch in texts(packed):
-        logits = model.logits(model(batch.ids, batch.texts)).flatten(0, 1)
-        nats += functional.cross_entropy(logits, batch.labels.flatten(), reduction="sum").item()  # which ignores −100
-        tokens += int((batch.labels != IGNORED).sum())
-    result = language_perplexity(model.train(), texts(packed), words=10, bytes=40)
-    assert result.tokens == tokens == 8 + 4 + 8
-    assert result.nats_per_token == pytest.approx(nats / tokens, abs=1e-6)
-    assert result.nats_per_word == pytest.approx(nats / 10, abs=1e-5)
-    assert result.nats_per_byte == pytest.approx(nats / 40, abs=1e-5)
-    assert result.bits_per_byte == pytest.approx(nats / 40 / math.log(2), abs=1e-5)
-    assert model.training
 
 
 def test_bytes_by_chance_cost_eight_bits_each():
@@ -191,9 +145,3 @@ def test_bytes_by_chance_cost_eight_bits_each():
     assert result.bits_per_byte == pytest.approx(8)
     assert json.loads(json.dumps(result.to_dict()))["bits_per_byte"] == pytest.approx(8)
     assert Perplexity(1.0, 10).bits_per_byte is None
-
-
-def test_only_labelled_places_reach_the_output_layer(monkeypatch: pytest.MonkeyPatch):
-    model = Writer()
-    language_perplexity(model, texts())
-    assert model.largest <= 12  # of the first batch's 18 places

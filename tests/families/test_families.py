@@ -105,6 +105,12 @@ def test_a_family_s_sizes_are_settings_that_a_recipe_can_hold(family):
         assert build(family.Config, to_table(config)) == config
 
 
+def test_the_first_size_trains_on_a_laptop(family):
+    """It is what a run takes where no size is named: at most 12 million weights with 8,000 pieces."""
+    model = family.build(next(iter(family.SIZES.values())), vocabulary_of(family, 8000), heads_of(family)[0])
+    assert sum(weight.numel() for weight in model.parameters()) <= 12e6
+
+
 def test_a_family_tells_its_longest_text(family):
     assert family.TOY.most_tokens is None or family.TOY.most_tokens > 1
 

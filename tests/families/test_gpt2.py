@@ -97,7 +97,7 @@ def test_masks_and_the_tied_layer_in_old_files_are_passed_over():
 
 def test_a_variant_that_computes_something_else_is_refused():
     table = {"vocab_size": 40, "scale_attn_by_inverse_layer_idx": True}
-    expected = "scale_attn_by_inverse_layer_idx: got True; expected False, as GPT-2 has it; open another model"
+    expected = "scale_attn_by_inverse_layer_idx: got True; expected False, the only kind there is here; open a model"
     with pytest.raises(CheckpointError, match=expected):
         gpt2.read_public_config(table)
 

@@ -12,7 +12,7 @@ from regard.families import transformer
 from regard.layers.multihead import MultiHeadAttention
 from regard.looking.capture import Attention, alignment_matrix, attention_of, capture, word_alignment
 from regard.models.vocabulary import joint_vocabulary
-from regard.tasks.translation import shift_right
+from regard.tasks.text_to_text import shift_right
 
 SOURCE, TARGET = [5, 9, 4, 11, 6], [7, 8, 10]
 

@@ -14,7 +14,7 @@ from regard.decoding.settings import DecodingSettings
 from regard.runs import measure as measuring
 from regard.runs.folder import Model, load
 from regard.runs.measure import measure, reference_perplexity
-from regard.tasks.translation import shift_right
+from regard.tasks.text_to_text import shift_right
 
 
 @pytest.fixture(scope="module")

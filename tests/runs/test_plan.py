@@ -13,7 +13,7 @@ from regard.errors import SettingError
 from regard.families import transformer
 from regard.models.vocabulary import joint_vocabulary
 from regard.runs import plan
-from regard.runs.plan import choose_size, count_steps, parse_budget, seconds_of_step, settle, steps_within
+from regard.runs.plan import count_steps, parse_budget, seconds_of_step, settle, steps_within
 from regard.runs.recipe import recipe_from
 from regard.tasks.translation import Translation
 from regard.training.loop import Feed, Trainer
@@ -46,17 +46,6 @@ def test_what_is_no_time_is_refused(text):
     with pytest.raises(SettingError, match="expected a time such as 90s, 20m or 1h30m; write it so") as caught:
         parse_budget(text)
     assert str(caught.value).startswith(f"budget: got {text!r}")
-
-
-def test_the_size_grows_with_the_data_only_where_there_is_a_machine_for_it(monkeypatch):
-    sizes = {}
-    for gpu in (False, True):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
-        sizes[gpu] = [choose_size(pairs) for pairs in (1, 29_000, 999_999, 1_000_000, 50_000_000)]
-        assert set(sizes[gpu]) <= set(transformer.SIZES)
-    assert len(set(sizes[False])) == 1
-    assert sizes[True][:3] == sizes[False][:3]
-    assert sizes[True][3:] == ["base", "base"]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,14 @@ def test_an_empty_table_is_the_defaults_at_the_size_that_the_data_chose():
         assert recipe.task.kind == "translation"
 
 
+@pytest.mark.parametrize("name", families.names())
+def test_a_family_s_first_size_is_taken_where_none_is_named(name):
+    first = next(iter(families.get(name).SIZES.values()))
+    assert recipe_from({"family": name}).model == first
+    assert recipe_from({"family": name}, size="no such size").model == first
+    assert recipe_from({"family": name, "model": {"dropout": 0.25}}).model == dataclasses.replace(first, dropout=0.25)
+
+
 def test_a_size_by_name_and_settings_over_it():
     table = {"model": {"size": "big", "dropout": 0.2, "layers": 2}}
     recipe = recipe_from(table, size="tiny")
@@ -73,6 +81,8 @@ def test_a_recipe_of_every_family_size_and_task_reads_back_equal(name):
         ({"data": {"source": "a", "target": "b"}}, "transformer", "translation"),
         ({"data": {"text": "a"}}, "gpt2", "next_token"),
         ({"data": {"text": "a", "label_column": "b"}}, "bert", "classification"),
+        ({}, "transformer", "translation"),
+        ({"family": "llama"}, "llama", "next_token"),
         ({"family": "bert", "data": {"text": "a"}}, "bert", "masked_token"),
         ({"family": "t5", "data": {"text": "a"}}, "t5", "span_corruption"),
         ({"family": "bart", "data": {"text": "a"}}, "bart", "denoising"),
@@ -117,7 +127,7 @@ def settings_of(cls: type, before: str) -> list[tuple[str, object]]:
 
 
 def test_every_setting_is_listed_with_a_sentence_and_its_default():
-    rows = {name: (text, default) for name, text, default in describe()}
+    rows = {name: (text, value) for name, text, value in describe(recipe_from({"model": {"size": "base"}}))}
     for section, cls in {**SECTIONS, "model": transformer.Config}.items():
         for name, default in settings_of(cls, f"{section}."):
             text, told = rows.pop(name)
@@ -153,7 +163,7 @@ def test_all_mistakes_are_told_at_once():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"model": {"size": "huge"}}, "model.size: got 'huge'; expected one of tiny, small, tutorial, base, big"),
+        ({"model": {"size": "huge"}}, "model.size: got 'huge'; expected one of small, tiny, tutorial, base, big"),
         ({"model": {"size": 3}}, "model.size: got 3; expected one of"),
         ({"model": {"size": ["tiny"]}}, "model.size: got"),
         ({"model": "big"}, "model: got 'big'; expected a table; write [model] or model.key=value."),

@@ -487,6 +487,15 @@ def test_a_run_goes_on_only_with_the_settings_that_it_began_with(run_copy, table
     assert tree(run_copy) == before
 
 
+def test_a_run_goes_on_with_the_size_that_it_began_with_and_with_no_other(run_copy):
+    """A size's name is no setting of a written recipe: it stands for all of them."""
+    unfinish(run_copy)
+    with pytest.raises(SettingError, match=r"--resume: got .*model\.d_model=128.*; expected the settings that the run"):
+        go({"model": {"size": "tiny"}}, run_copy, resume=True)
+    kept = read_toml(run_copy / "recipe.toml")["model"]
+    go({"model": {"size": "tiny", **kept}}, run_copy, resume=True)
+
+
 def test_a_recipe_that_was_changed_by_hand_does_not_fit_its_checkpoints(run_copy):
     unfinish(run_copy)
     path = run_copy / "recipe.toml"

@@ -9,7 +9,8 @@ from torch.nn import functional
 from regard.data.batching import Batch
 from regard.families import transformer
 from regard.models.vocabulary import joint_vocabulary, own_vocabulary
-from regard.tasks.translation import Translation, shift_right
+from regard.tasks.text_to_text import shift_right
+from regard.tasks.translation import Translation
 
 PAD = 10
 

@@ -16,7 +16,8 @@ from torch.nn import functional
 from regard.data.batching import Batch, plan_batches
 from regard.errors import TrainingError
 from regard.tasks.loss import Losses
-from regard.tasks.translation import Translation, shift_right
+from regard.tasks.text_to_text import shift_right
+from regard.tasks.translation import Translation
 from regard.training.loop import Trainer, seed_of_step
 
 SYMBOLS = 8

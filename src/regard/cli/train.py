@@ -138,13 +138,11 @@ def _from_options(
 
 def _list_settings(table: Mapping[str, Any]) -> None:
     from regard.cli.console import print_table
-    from regard.runs.recipe import ENCODER, FAMILY_FOR, describe
+    from regard.runs.recipe import describe, recipe_from
 
-    task = table.get("task")
-    kind = str(task.get("kind", "translation")) if isinstance(task, Mapping) else "translation"
-    family = str(table.get("family", FAMILY_FOR.get(kind, ENCODER)))
-    rows = [(name, "" if default is None else default, text) for name, text, default in describe(family)]
-    title = f"Settings of family={family} (in a recipe, or as key=value)"
+    recipe = recipe_from(table)
+    rows = [(name, "" if value is None else value, text) for name, text, value in describe(recipe)]
+    title = f"Settings of family={recipe.family} (in a recipe, or as key=value)"
     print_table(title, ("setting", "default", "meaning"), rows)
 
 

@@ -210,9 +210,6 @@ class Store:
         return str(self.meta["fingerprint"])
 
 
-PairStore = Store  # with the columns ``source`` and ``target``
-
-
 def _map(path: Path, dtype: str, count: int) -> np.ndarray:
     size = count * np.dtype(dtype).itemsize
     if path.stat().st_size != size:

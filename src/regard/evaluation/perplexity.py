@@ -20,7 +20,6 @@ from torch import Tensor
 
 from regard.errors import DataError, SettingError
 
-IGNORED = -100  # as a label: nothing is predicted here
 LOGITS_AT_ONCE = 2**22  # float32 logits held at a time: 16 MiB
 
 
@@ -60,40 +59,6 @@ class Pairs(Protocol):
     @property
     def target(self) -> Tensor:
         """[B T]."""
-
-
-class LanguageModel(Protocol):
-    """What is asked of a language model: the states of known tokens, and their logits."""
-
-    training: bool
-
-    def __call__(self, ids: Tensor, texts: Tensor | None) -> Tensor:
-        """[B T] and the number of the packed text that each token belongs to [B T] → the states [B T D]."""
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        """[… D] → [… V]."""
-
-    def parameters(self) -> Iterator[Tensor]:
-        """The weights; the first says on which device they are."""
-
-    def train(self, mode: bool = True) -> Any:
-        """Turn dropout on or off."""
-
-
-class Texts(Protocol):
-    """What is asked of a batch of texts: ids, and at each place the label to predict there, or IGNORED."""
-
-    @property
-    def ids(self) -> Tensor:
-        """[B T]."""
-
-    @property
-    def labels(self) -> Tensor:
-        """[B T]."""
-
-    @property
-    def texts(self) -> Tensor | None:
-        """[B T], or None where every row is one text."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +101,7 @@ def perplexity(model: Model, batches: Iterable[Pairs], *, words: int | None = No
 
     Raises DataError where the batches hold no target token, SettingError for fewer than one word.
     """
-    _check_counts(words=words)
+    _check_count(words)
     with _at_rest(model) as device:
         nats, tokens = _total(
             _surprise(model, *_pairs(model, batch.source.to(device), batch.target.to(device))) for batch in batches
@@ -144,29 +109,13 @@ def perplexity(model: Model, batches: Iterable[Pairs], *, words: int | None = No
     return Perplexity(nats / tokens, tokens, words)
 
 
-def language_perplexity(
-    model: LanguageModel, batches: Iterable[Texts], *, words: int | None = None, bytes: int | None = None
-) -> Perplexity:
-    """The perplexity of a language model on packed texts, dropout off, over the labels that are not IGNORED.
-
-    ``words`` and ``bytes`` are those of all texts together, as they were before they were cut into tokens.
-    Raises DataError where the batches hold no label, SettingError for fewer than one word or byte.
-    """
-    _check_counts(words=words, bytes=bytes)
-    with _at_rest(model) as device:
-        nats, tokens = _total(_surprise(model, *_texts(model, batch, device)) for batch in batches)
-    return Perplexity(nats / tokens, tokens, words, bytes)
-
-
-def _check_counts(words: int | None = None, bytes: int | None = None) -> None:
+def _check_count(words: int | None) -> None:
     if words is not None and words < 1:
         raise SettingError.because("words", words, "at least one reference word", "count them, or leave words out")
-    if bytes is not None and bytes < 1:
-        raise SettingError.because("bytes", bytes, "at least one byte of text", "count them, or leave bytes out")
 
 
 @contextmanager
-def _at_rest(model: Model | LanguageModel) -> Iterator[torch.device]:
+def _at_rest(model: Model) -> Iterator[torch.device]:
     """Without dropout and gradients meanwhile; yields the device of the weights."""
     was_training = model.training
     model.train(False)
@@ -194,15 +143,7 @@ def _pairs(model: Model, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor
     return model(source, torch.cat([start, target[:, :-1]], dim=1))[real], target[real]
 
 
-def _texts(model: LanguageModel, batch: Texts, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The states where something is predicted [n D], and what it is [n]."""
-    labels = batch.labels.to(device)
-    texts = None if batch.texts is None else batch.texts.to(device)
-    real = labels != IGNORED
-    return model(batch.ids.to(device), texts)[real], labels[real]
-
-
-def _surprise(model: Model | LanguageModel, hidden: Tensor, labels: Tensor) -> tuple[float, int]:
+def _surprise(model: Model, hidden: Tensor, labels: Tensor) -> tuple[float, int]:
     """The nats of ``labels`` [n] given their states [n D], and n; only these states reach the output layer."""
     tokens = len(labels)
     nats, rows, vocabulary = 0.0, 1, 0  # the first chunk is one row, which tells how wide the others may be

@@ -2,8 +2,8 @@
 
 A family file has:
 
-- ``Config``, its settings (``most_tokens`` tells the longest text); ``SIZES``, named ones with their source; ``TOY``,
-  one small enough for tests;
+- ``Config``, its settings (``most_tokens`` tells the longest text); ``SIZES``, named ones with their source, the first
+  of which a run takes where none is named: it trains on a laptop in minutes; ``TOY``, one small enough for tests;
 - ``TASKS`` that it can learn; ``LAYOUT``, how the special tokens of its tokenizers stand;
 - ``vocabulary`` and ``build``: from the tokenizers' sizes to the ids that matter, and to a model with fresh weights;
 - how a model of it stands on disk: ``MODEL_TYPES`` that it reads, ``public_config`` and ``read_public_config``,

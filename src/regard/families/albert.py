@@ -95,6 +95,7 @@ _XXLARGE = replace(BASE, d_model=4096, d_ff=16384, heads=64)
 
 SIZES: Mapping[str, Config] = MappingProxyType(
     {
+        "tiny": replace(BASE, layers=4, d_embedding=64, d_model=256, d_ff=1024, heads=4),  # ours, for a processor
         "base": BASE,  # Lan et al. 2020, table 1; as of version 2
         "large": _LARGE,
         "xlarge": _XLARGE,

@@ -23,7 +23,6 @@ from torch import nn
 
 from regard.config import build as build_settings
 from regard.config import setting
-from regard.errors import CheckpointError
 from regard.layers.embedding import OutputLayer, TokenEmbedding
 from regard.layers.feedforward import ACTIVATIONS
 from regard.layers.norm import LayerNorm
@@ -33,7 +32,15 @@ from regard.models.embedder import Embedder
 from regard.models.heads import LANGUAGE, Head
 from regard.models.language_model import LanguageModel, head_of_classes
 from regard.models.parts import Parts, check_heads, draw_normal
-from regard.models.public import ACTIVATION_NAMES, activation_of, head_facts, head_of, translated, translated_back
+from regard.models.public import (
+    ACTIVATION_NAMES,
+    activation_of,
+    check_usual,
+    head_facts,
+    head_of,
+    translated,
+    translated_back,
+)
 from regard.models.stack import Encoder
 from regard.models.vocabulary import Vocabulary
 from regard.models.weight_names import Pair, PublicForm, Tensors
@@ -183,9 +190,7 @@ def read_public_config(table: Mapping[str, Any], names: Collection[str] = ()) ->
 
     Raises SettingError, and CheckpointError for a variant that computes something else.
     """
-    for key, usual in _USUAL.items():
-        if table.get(key, usual) != usual:
-            raise CheckpointError.because(key, table[key], f"{usual}, as GPT-2 has it", "open another model")
+    check_usual(table, _USUAL)
     ours = {
         **translated_back(table, _SETTINGS),
         "activation": activation_of(table, "activation_function", "gelu_new"),

@@ -75,7 +75,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Check how the settings fit together. Raises SettingError."""
-        check_heads(self.heads, self.d_model)
+        if self.d_k is None:
+            check_heads(self.heads, self.d_model)
         if self.heads % self.key_heads:
             action = f"use {max(n for n in range(1, self.key_heads) if self.heads % n == 0)}"
             raise SettingError.because("groups", self.groups, f"a divisor of the {self.heads} heads", action)
@@ -111,6 +112,7 @@ TOY = Config(layers=2, d_model=16, d_ff=24, heads=4, groups=2, longest=64)
 
 SIZES: Mapping[str, Config] = MappingProxyType(
     {
+        # ours, for a processor; d_ff is 8/3 · d_model, rounded up to a multiple of 32, as a gate takes a third map
         "tiny": Config(layers=4, d_model=128, d_ff=352, heads=4, groups=2, longest=256, dropout=0.1, tied=True),
         "llama2-7b": LLAMA_2,  # Touvron et al. 2023b, table 1, and the published config.json, as all below
         "llama2-13b": replace(LLAMA_2, layers=40, d_model=5120, d_ff=13824, heads=40),
@@ -118,9 +120,8 @@ SIZES: Mapping[str, Config] = MappingProxyType(
         "llama3-8b": LLAMA_3,  # Grattafiori et al. 2024, table 3
         "llama3.1-8b": replace(LLAMA_3, longest=131072, stretch=8.0),
         "tinyllama-1.1b": replace(LLAMA_2, layers=22, d_model=2048, d_ff=5632, groups=4, longest=2048),  # Zhang 2024
-        "qwen2-0.5b": replace(
-            QWEN_2, layers=24, d_model=896, d_ff=4864, heads=14, groups=2, tied=True
-        ),  # Yang et al. 2024
+        # Yang et al. 2024, table 1
+        "qwen2-0.5b": replace(QWEN_2, layers=24, d_model=896, d_ff=4864, heads=14, groups=2, tied=True),
     }
 )
 

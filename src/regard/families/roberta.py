@@ -80,6 +80,7 @@ TOY = Config(layers=2, d_model=16, d_ff=24, heads=4, longest=64)
 
 SIZES: Mapping[str, Config] = MappingProxyType(
     {
+        "tiny": replace(BASE, layers=2, d_model=128, d_ff=512, heads=2),  # the shape of BERT's (Turc et al. 2019)
         "distil": replace(BASE, layers=6),  # the shape of DistilRoBERTa, as Sanh et al. 2019 halve BERT
         "base": BASE,  # Liu et al. 2019, section 3.1: the shape of BERT's base
         "large": replace(BASE, layers=24, d_model=1024, d_ff=4096, heads=16),  # its table 9

@@ -95,8 +95,8 @@ TOY = Config(layers=2, d_model=16, d_ff=24, heads=4)
 
 SIZES: Mapping[str, Config] = MappingProxyType(
     {
-        "tiny": TINY,  # the Transformer-Tiny of published Multi30k results, 2.6 M with 10 K pieces
         "small": SMALL,  # the pre-norm model of published Multi30k results, 7.6 M with 8 K pieces
+        "tiny": TINY,  # the Transformer-Tiny of published Multi30k results, 2.6 M with 10 K pieces
         "tutorial": TUTORIAL,  # the Multi30k tutorial's
         "base": BASE,  # Table 3
         "big": replace(BASE, d_model=1024, d_ff=4096, heads=16, dropout=0.3),  # Table 3

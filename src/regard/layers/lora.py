@@ -11,7 +11,8 @@ from torch.nn import functional
 class LowRankLinear(nn.Linear):
     """x Wᵀ + b + (α / r) · (x Aᵀ) Bᵀ with A [r, in] and B [out, r]: W and b stay, A and B learn.
 
-    B begins as zeros, so that the map begins as it was. ``down`` is A, ``up`` is B.
+    B begins as zeros, so that the map begins as it was; A as any linear map of torch, as in the authors' code.
+    ``down`` is A, ``up`` is B.
     """
 
     def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:

@@ -69,7 +69,7 @@ class LearnedPositions(nn.Module):
 
 
 class NoPositions(nn.Module):
-    """x as it is: a bag of words (``study order``), or order that attention itself is told of."""
+    """x as it is: a bag of words, or order that attention itself is told of (relative and rotary positions)."""
 
     def forward(self, x: Vectors, places: Places) -> Vectors:
         """Nothing is added."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from regard.layers.multihead import MultiHeadAttention
 from regard.looking.align import pharaoh
 from regard.models.transformer import EncoderDecoder
-from regard.tasks.translation import shift_right
+from regard.tasks.text_to_text import shift_right
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ OFFSET = 2  # rows of BART's table of places that stand before the first; fairse
 
 @dataclass(frozen=True)
 class BartSettings:
-    """The settings that all four have. The defaults are BART's large model (Lewis et al. 2020, section 4)."""
+    """The settings that all four have. The defaults are BART's large model (Lewis et al. 2020, section 5)."""
 
     layers: int = setting(12, help="N, the blocks of the encoder, and of the decoder", minimum=1)
     decoder_layers: int | None = setting(None, help="blocks of the decoder, where they differ from layers", minimum=1)

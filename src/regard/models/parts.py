@@ -21,8 +21,9 @@ from regard.models.block import DecoderBlock, EncoderBlock, Residual
 class Parts:
     """Widths, rates and kinds. ``norm`` makes a new norm, ``placement`` says where it stands.
 
-    ``d_k`` and ``d_v`` are d_model / heads where not given. ``output_bias`` is that of attention's last map, ``bias``
-    that of every other one.
+    ``d_k`` and ``d_v`` are d_model / heads where not given. ``bias`` is that of every linear map,
+    ``attention_bias`` that of attention's where it differs, ``output_bias`` that of the last of these where it differs
+    again.
     """
 
     d_model: int

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save
 
 from regard import families
-from regard.config import read_toml, to_table
+from regard.config import read_toml
 from regard.data.tokenizers.public_tokenizer import open_tokenizer
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.decoding.settings import DecodingSettings
@@ -34,7 +34,6 @@ from regard.runs.journal import read_journal
 from regard.runs.model import Model, public_decoding
 from regard.runs.recipe import Recipe, recipe_from
 from regard.storage import write_file
-from regard.training.checkpoint import checkpoints_in
 
 CONFIG, WEIGHTS, RECIPE = "config.json", "model.safetensors", "recipe.toml"
 METRICS, REPORT, CARD = "metrics.jsonl", "report.html", "README.md"
@@ -230,27 +229,3 @@ def _generation(recipe: Recipe, module: Any) -> dict[str, Any]:
     if ids.never is not None:
         facts |= {"bad_words_ids": [[ids.never]], "forced_eos_token_id": ids.eos}
     return {key: value for key, value in sorted(facts.items()) if value is not None}
-
-
-def describe_run(folder: Path) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """What a run holds, for JSON and as rows of a table. Raises as ``load``."""
-    model = load(folder)
-    folder = model.folder
-    table = {
-        "family": model.family,
-        "head": model.head.kind,
-        "labels": list(model.head.labels),
-        "ignored_weights": list(model.fit.ignored),
-        "public_architecture": read_json(folder / CONFIG)["model_type"],
-        "parameters": model.parameters,
-        **to_table(model.config),
-        "source_vocabulary": model.source_tokenizer.size,
-        "target_vocabulary": model.target_tokenizer.size,
-        "checkpoints": [path.name for path in checkpoints_in(folder / CHECKPOINTS)],
-        "training_seconds": training_seconds(folder),
-    }
-    shown = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in table.items()}
-    return table, [
-        (name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
-        for name, value in shown.items()
-    ]

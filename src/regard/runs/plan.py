@@ -1,4 +1,4 @@
-"""What the data and the clock decide where the recipe does not: size, steps, warm-up, learning rate, pauses."""
+"""What the data and the clock decide where the recipe does not: steps, warm-up, learning rate, pauses."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import re
 import statistics
 from typing import Any
 
-import torch
-
 from regard.errors import SettingError
 from regard.runs.recipe import Recipe, label_smoothing, with_train
 from regard.training.loop import Trainer
 from regard.training.schedule import ENDING_AT_ZERO, paper_peak
 from regard.training.settings import TrainSettings
 
-LARGE_CORPUS = 1_000_000  # pairs
 LEAST_STEPS, EPOCHS = 1000, 20  # without steps, epochs or a budget
 PAUSES = 12  # validations and checkpoints of a run
 RESERVE = 0.15  # of a budget: checkpoints, the report, and other people on the machine
@@ -24,11 +21,6 @@ TRIAL = 0.1  # of a budget at most, for finding out how long a step takes
 PAUSE_SHARE = 0.25  # of the time left, at most, for the pauses
 FINE_TUNING = 0.1  # of that rate, for weights that have learnt already
 HIGHEST_RATE = {"post": 1e-3, "pre": 2e-3}  # equation 3 with a short warm-up goes higher than training bears (LOG.md)
-
-
-def choose_size(pairs: int) -> str:
-    """A model size for so many training pairs on this machine."""
-    return "base" if pairs >= LARGE_CORPUS and torch.cuda.is_available() else "small"
 
 
 def parse_budget(text: str) -> float:

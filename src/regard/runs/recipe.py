@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from types import ModuleType
 from typing import Any
 
@@ -124,8 +125,10 @@ SECTIONS: Mapping[str, type[Any]] = {
 }
 
 
-def recipe_from(table: Mapping[str, Any], size: str) -> Recipe:
+def recipe_from(table: Mapping[str, Any], size: str | None = None) -> Recipe:
     """The recipe that a table describes; ``size`` names the model's size where the table does not.
+
+    Without a size, and where the family has none of that name, it is the family's first.
 
     Raises SettingError with every problem, a line each.
     """
@@ -154,6 +157,13 @@ def recipe_from(table: Mapping[str, Any], size: str) -> Recipe:
     return recipe
 
 
+def laid_over(recipe: Recipe, table: Mapping[str, Any]) -> Recipe:
+    """The recipe with the settings of a table, and those of a size that it names, laid over it. Raises SettingError."""
+    if isinstance(model := table.get("model"), Mapping):
+        table = {**table, "model": sized(families.get(recipe.family), model)}
+    return recipe_from(config.merge(config.to_table(recipe), table))
+
+
 def _family_and_kind(table: Mapping[str, Any]) -> tuple[ModuleType, str]:
     """The family and the task that a table names, or that the data suggests."""
     tables = {name: table.get(name) for name in ("task", "data")}
@@ -164,7 +174,12 @@ def _family_and_kind(table: Mapping[str, Any]) -> tuple[ModuleType, str]:
 
 
 def _kind_for(data: Mapping[str, Any], able: Collection[str]) -> str:
-    """Labels are classified, one text is written on or restored, two are translated: as the family is ``able`` to."""
+    """Labels are classified, one text is written on or restored, two are translated: as the family is ``able`` to.
+
+    Where no data is named, it is the family's first task.
+    """
+    if not data.keys() & {"label_column", "text", "source", "target"}:
+        return next(iter(able))
     likely = FROM_LABELS if "label_column" in data else FROM_TEXT if "text" in data else FROM_PAIRS
     return next((kind for kind in likely if kind in able), likely[0])
 
@@ -185,19 +200,27 @@ def _check_task(recipe: Recipe, family: Any) -> None:
         raise SettingError.because("task.block", got, "no more", f"use {most}, or raise model.longest")
 
 
-def _model(family: Any, table: Mapping[str, Any], size: str) -> Any:
+def _model(family: Any, table: Mapping[str, Any], size: str | None) -> Any:
     """The family's settings: those of a size by name, with the table's own laid over them.
 
     A written recipe has all of its own: what it lacks is None, whatever a size says.
     """
+    own = sized(family, table)
+    if not all(field.name in own or field.default is None for field in dataclasses.fields(family.Config)):
+        own = sized(family, {"size": size if size in family.SIZES else next(iter(family.SIZES)), **own})
+    return config.build(family.Config, own, "model.")
+
+
+def sized(family: Any, table: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's settings with those of the size that they name, if any, laid under them. Raises SettingError."""
     own = dict(table)
-    if all(field.name in own or field.default is None for field in dataclasses.fields(family.Config)):
-        return config.build(family.Config, own, "model.")
-    name = own.pop("size", size if size in family.SIZES else next(iter(family.SIZES)))
+    if "size" not in own:
+        return own
+    name = own.pop("size")
     if not isinstance(name, str) or name not in family.SIZES:
         action = "use one of these, or set model.layers, model.d_model and so on"
         raise SettingError.because("model.size", repr(name), "one of " + ", ".join(family.SIZES), action)
-    return config.build(family.Config, config.merge(config.to_table(family.SIZES[name]), own), "model.")
+    return config.merge(config.to_table(family.SIZES[name]), own)
 
 
 def _as_table(name: str, value: Any) -> Mapping[str, Any]:
@@ -214,10 +237,11 @@ def label_smoothing(recipe: Recipe) -> float:
     return SMOOTHING if recipe.task.kind == "translation" else 0.0
 
 
-def describe(family: str = "transformer") -> list[tuple[str, str, Any]]:
-    """Every setting as (dotted name, help, default)."""
-    sections = {**SECTIONS, "model": families.get(family).Config}
-    return [row for name, section in sections.items() for row in config.describe(section, f"{name}.")]
+def describe(recipe: Recipe) -> list[tuple[str, str, Any]]:
+    """Every setting as (dotted name, help, value)."""
+    sections = {**SECTIONS, "model": type(recipe.model)}
+    rows = [row for name, section in sections.items() for row in config.describe(section, f"{name}.")]
+    return [(name, text, attrgetter(name)(recipe)) for name, text, _ in rows]
 
 
 def with_train(recipe: Recipe, **changes: Any) -> Recipe:

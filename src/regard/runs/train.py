@@ -12,15 +12,15 @@ from typing import Any, Protocol
 import torch
 
 from regard import families
-from regard.config import merge, to_table
+from regard.config import to_table
 from regard.errors import CheckpointError, RunError, SettingError
 from regard.runs.finish import Finished, finish
 from regard.runs.folder import CHECKPOINTS, METRICS, RECIPE, WEIGHTS, open_tokenizers, read_recipe, write_tokenizers
 from regard.runs.journal import Journal
 from regard.runs.material import Material, is_prepared, learn_tokenizers, open_material, prepare, read_corpus
 from regard.runs.material.contract import DATA
-from regard.runs.plan import PAUSES, choose_size, count_steps, parse_budget, seconds_of_step, settle, steps_within
-from regard.runs.recipe import Recipe, recipe_from
+from regard.runs.plan import PAUSES, count_steps, parse_budget, seconds_of_step, settle, steps_within
+from regard.runs.recipe import Recipe, laid_over, recipe_from
 from regard.runs.start import Start, begin_from, initialise, restrict
 from regard.runs.stopping import StopRequest
 from regard.runs.validate import Validator
@@ -91,8 +91,8 @@ def train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: b
     _refuse_occupied(folder, overwrite)
     table, start = _begin(table)
     watcher.stage("reading")
-    corpus = read_corpus(recipe_from(table, size="small"))
-    recipe = recipe_from(table, choose_size(corpus.kept))
+    recipe = recipe_from(table)
+    corpus = read_corpus(recipe)
     if recipe.train.budget:
         parse_budget(recipe.train.budget)
     watcher.stage("preparing")
@@ -146,9 +146,8 @@ def _continue(folder: Path, table: Mapping[str, Any], watcher: Watcher, began: f
 
 def _refuse_changes(recipe: Recipe, table: Mapping[str, Any]) -> None:
     """A run that goes on is the same run: whatever is given again must be as it was."""
-    kept = to_table(recipe)
-    given = flat(to_table(recipe_from(merge(kept, table), size="small")))
-    changed = [f"{key}={value}" for key, value in given.items() if flat(kept).get(key) != value]
+    kept, given = (flat(to_table(one)) for one in (recipe, laid_over(recipe, table)))
+    changed = [f"{key}={value}" for key, value in given.items() if kept.get(key) != value]
     if changed:
         action = "leave them out, or begin another run"
         raise SettingError.because("--resume", ", ".join(changed), "the settings that the run began with", action)

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from regard.data.batching import Batch
 from regard.tasks.loss import Losses
-from regard.tasks.text_to_text import SequenceModel, shift_right, text_to_text_losses
-
-__all__ = ["SequenceModel", "Translation", "shift_right"]
+from regard.tasks.text_to_text import SequenceModel, text_to_text_losses
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ def mean_of(checkpoints: Sequence[Weights]) -> dict[str, Tensor]:
 class RunningAverage:
     """a ← β·a + (1 − β)·w after every update, with β_t = min(decay, (1 + t) / (10 + t)) at update t.
 
-    The rising β lets the first updates, which are far from where training ends, be forgotten.
+    The rising β, which is that of TensorFlow's moving average, lets the first updates, which are far from where
+    training ends, be forgotten.
     """
 
     def __init__(self, weights: Weights, decay: float) -> None:

@@ -77,7 +77,7 @@ class Place:
 
 
 class Trainer:
-    """A model under training. Iterate over ``steps(until)``; ``state`` and ``restore`` make it stop and go on."""
+    """A model under training. Iterate over ``steps(until)``; ``tensors`` and ``restore`` make it stop and go on."""
 
     def __init__(self, model: nn.Module, task: Task, feed: Feed, schedule: Schedule, settings: TrainSettings) -> None:
         self.model, self.task, self.feed = model, task, feed

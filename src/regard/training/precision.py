@@ -47,14 +47,12 @@ class MasterWeights:
 
 
 def choose_dtype(precision: str) -> torch.dtype:
-    """The type of the products: "auto" is bfloat16 where the processor or GPU multiplies it, else float32."""
+    """The type of the products: "auto" is bfloat16 where the processor multiplies it, else float32."""
     if precision == "auto":
         precision = "bfloat16" if has_bfloat16() else "float32"
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
 def has_bfloat16() -> bool:
-    """Whether this machine has instructions for bfloat16 products."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+    """Whether the processor, which is what trains, has instructions for bfloat16 products."""
     return bool(torch.cpu._is_avx512_bf16_supported())

@@ -31,7 +31,7 @@ class TrainSettings:
     )
     learning_rate: float | None = setting(
         None,
-        help="peak; if not given, that of equation 3, but at most 0.001 (pre-norm 0.002) in other schedules",
+        help="peak; if not given, that of equation 3, but at most 0.001 (norm=pre: 0.002) in other schedules",
         minimum=0.0,
     )
     layer_decay: float = setting(
@@ -48,7 +48,7 @@ class TrainSettings:
     precision: str = setting("auto", help="of the products", choices=("auto", "float32", "bfloat16"))
     seed: int = setting(1, help="of weights, order and dropout", minimum=0)
     threads: int = setting(0, help="processor threads; 0 takes every core", minimum=0)
-    save_every: int | None = setting(None, help="steps between checkpoints; 20 checkpoints if not given", minimum=1)
+    save_every: int | None = setting(None, help="steps between checkpoints; 12 checkpoints if not given", minimum=1)
     validate_every: int | None = setting(None, help="steps between validations; as save_every if not given", minimum=1)
     keep_last: int = setting(5, help="newest checkpoints that stay on disk", minimum=1)
     average: str = setting(

@@ -69,6 +69,14 @@ def test_the_choice_of_rows_is_by_chance():
     assert all({label for _, label in chosen_rows(rows, 2, seed)} == {"a", "b"} for seed in range(50))
 
 
+def test_a_label_of_several_words_is_one_label_of_a_text_and_several_of_its_words():
+    rows = [("1", "very good"), ("2", "good"), ("3", "very bad"), ("4", "bad")]
+    few = [[label for _, label in chosen_rows([*rows, *rows], 4, seed)] for seed in range(50)]
+    assert all(len(set(labels)) == 4 for labels in few)
+    words = [chosen_rows(rows, 3, seed, each_word=True) for seed in range(50)]
+    assert all({word for _, label in found for word in label.split()} == {"very", "good", "bad"} for found in words)
+
+
 @pytest.mark.parametrize(
     ("lines", "data", "message"),
     [

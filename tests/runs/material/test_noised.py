@@ -62,7 +62,10 @@ def test_batches_of_left_out_spans_stay_under_the_budget(material, written, shar
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (MaskedTokenMaterial, "tokenizer: got no mask to hide tokens; expected one; take the family bert or roberta"),
+        (
+            MaskedTokenMaterial,
+            "tokenizer: got no mask to hide tokens; expected one; take the family bert, roberta or albert",
+        ),
         (DenoisingMaterial, "tokenizer: got no mask to fill; expected one; take the family bart"),
         (SpanCorruptionMaterial, "got no <extra_id_0> and so on; expected sentinels; take the family t5"),
     ],

@@ -10,9 +10,10 @@ from tokenizers import Tokenizer as Library
 
 from regard.data.tokenizers.charsmap import is_whole_charsmap
 from regard.data.tokenizers.sentencepiece_model import BPE, BYTE, NORMAL, USER_DEFINED, PieceModel
+from regard.data.tokenizers.tokenizer_kinds import SPACE
 from regard.errors import CheckpointError
 
-SPACE = "▁"
+MANY = 99  # spaces to take off the front of a text: more than there ever are
 OUT_OF_REACH = "\x00"  # in front of tokens that this model never makes; every normaliser here drops it from texts
 
 
@@ -44,7 +45,7 @@ def arrange(model: PieceModel, arrangement: Arrangement, name: object) -> Librar
     library.normalizer = _normalizer(model, arrangement, name)
     if not any(SPACE in piece.text[1:] for piece in model.pieces if piece.kind in (NORMAL, USER_DEFINED)):
         library.pre_tokenizer = pre_tokenizers.Split(SPACE, "merged_with_next")  # no piece reaches across
-    in_front = 99 if model.remove_extra_whitespaces else 1
+    in_front = MANY if model.remove_extra_whitespaces else 1
     ending = [decoders.Strip(" ", in_front, 0)] if model.add_dummy_prefix else []
     library.decoder = decoders.Sequence(
         [

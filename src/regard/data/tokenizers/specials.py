@@ -12,9 +12,9 @@ from tokenizers import AddedToken, Regex, models, pre_tokenizers
 from tokenizers import Tokenizer as Library
 
 from regard.data.tokenizers.roles import LANGUAGE, SENTINEL
+from regard.data.tokenizers.tokenizer_kinds import SPACE
 from regard.errors import SettingError
 
-SPACE = "▁"
 BYTE_PIECE = "<0x41>"  # one of the 256 that a model may spell unknown characters with
 
 

@@ -76,17 +76,20 @@ def read(recipe: Recipe) -> LabelledCorpus:
         got = f"{len(rows)} rows with text"
         raise DataError.because(path, got, "rows to train and to measure on", "check the file")
     if data.labels is not None:
-        train = chosen_rows(train, data.labels, recipe.train.seed)
+        train = chosen_rows(train, data.labels, recipe.train.seed, each_word=each_word)
     return LabelledCorpus(recipe, train, valid, labels)
 
 
-def chosen_rows(rows: list[tuple[str, ...]], count: int, seed: int) -> list[tuple[str, ...]]:
+def chosen_rows(
+    rows: list[tuple[str, ...]], count: int, seed: int, *, each_word: bool = False
+) -> list[tuple[str, ...]]:
     """``count`` of the rows, by chance, in their order: as far as it goes, at least one with each label."""
     order = np.random.default_rng(seed).permutation(len(rows)).tolist()
     seen: set[str] = set()
     first = []
     for index in order:
-        labels = set(rows[index][-1].split())
+        label = rows[index][-1]
+        labels = set(label.split() if each_word else [label.strip()])
         if not labels <= seen:
             first.append(index)
             seen |= labels

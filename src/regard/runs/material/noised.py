@@ -25,7 +25,7 @@ class MaskedTokenMaterial(TextMaterial):
     def __init__(self, recipe: Recipe, folder: Path, source: Tokenizer, target: Tokenizer) -> None:
         super().__init__(recipe, folder, source, target)
         if source.mask is None:
-            action = "take the family bert or roberta"
+            action = "take the family bert, roberta or albert"
             raise SettingError.because("tokenizer", "no mask to hide tokens", "one", action)
 
     def task(self) -> MaskedToken:
