@@ -1,10 +1,11 @@
 """Accuracy against the number of labels: from scratch, after pretraining, and with the pretrained encoder frozen.
 
-    python benchmarks/transfer.py recipes/nsmc.toml --train TRAIN.tsv --valid VALID.tsv --pretrained RUN --out DIR
+    python benchmarks/transfer.py RECIPE.toml [key=value …] --train TRAIN.tsv --valid VALID.tsv \\
+        --pretrained RUN --out DIR
 
 The recipe is that of the classifier. RUN is a masked-token run of the same sizes on the training texts; its tokenizer
-serves all arms but "scratch", which learns its own from the same texts as RUN did where ``--texts`` names them.
-DIR gets a run for every point, ``transfer.json`` and ``transfer.png``; what is there already is not trained again.
+serves all arms but "from scratch", which learns its own from the labelled texts that it is given. DIR gets a run for
+every point, ``transfer.json`` and ``transfer.png``; what is there already is not trained again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from regard.runs.train import train
 
 # Passes over the labelled texts: few texts need many.
 EPOCHS = {100: 60, 1_000: 20, 10_000: 5}
+TUNING_EPOCHS = {100: 30, 1_000: 10, 10_000: 3}  # with weights that have learnt already
 ARMS = {
     "from scratch": {},
     "fine-tuned": {"init": True},
@@ -54,7 +56,7 @@ def main() -> None:
     found = []
     for arm, rules in ARMS.items():
         for count in [*options.labels, None]:
-            for seed in options.seeds if count and count <= 1000 else options.seeds[:1]:
+            for seed in options.seeds if count and count <= 1000 and "freeze" not in rules else options.seeds[:1]:
                 hits, examples, used = measure(options, arm, rules, count, seed)
                 found.append({"arm": arm, "labels": used, "seed": seed, "hits": hits, "examples": examples})
                 print(f"{arm:16} {used:>8,} labels  seed {seed}  {100 * hits / examples:.2f} %", flush=True)
@@ -82,11 +84,12 @@ def measure(
         data = {"text": str(options.train), "valid_text": str(options.valid), **({"labels": count} if count else {})}
         table = merge(read_toml(options.recipe), parse_overrides(options.settings))
         table = merge(table, {"data": data, "train": {"seed": seed, "threads": 1}})
-        if count in EPOCHS:
-            table = merge(table, {"train": {"epochs": EPOCHS[count]}})
+        epochs = TUNING_EPOCHS if rules else EPOCHS
+        if count in epochs:
+            table = merge(table, {"train": {"epochs": epochs[count]}})
         if "init" in rules:
             table = merge(table, {"init": {"checkpoint": str(options.pretrained)}, "train": dict(options.tuning)})
-            table["model"] = {}
+            table["model"] = {"dropout": table["model"]["dropout"]}
             if count is None:
                 table = merge(table, {"train": {"epochs": options.epochs}})
         if "freeze" in rules:
@@ -110,7 +113,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--lowest", type=float, default=45.0, help="where the axis of accuracy begins")
     parser.add_argument("--title", default="Accuracy against the number of labels")
-    parser.add_argument("--rate", type=float, default=5e-4, help="learning rate of fine-tuning")
+    parser.add_argument("--rate", type=float, default=2e-4, help="learning rate of fine-tuning")
     parser.add_argument("--epochs", type=int, default=2, help="of fine-tuning on all labels")
     parser.add_argument("settings", nargs="*", help="settings over the recipe, as key=value")
     options = parser.parse_intermixed_args()

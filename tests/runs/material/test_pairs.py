@@ -219,3 +219,12 @@ def test_there_must_be_positions_for_the_special_tokens_too(tmp_path, family, po
         )
         with pytest.raises(SettingError, match=f"{expected} special tokens too; use {most}, or raise model.longest"):
             prepare(read_corpus(made), tmp_path / str(longest))
+
+
+def test_a_validation_pair_that_is_too_long_is_neither_measured_nor_translated(tmp_path):
+    long = ("the dog runs and " * 40, "der Hund läuft und " * 40)
+    corpus = read_corpus(recipe(tmp_path, [*pairs(60), *pairs(3), long], valid=4, data={"max_tokens": 60}))
+    assert long[0].strip() in [source.strip() for source, _ in corpus.valid]
+    material = prepare(corpus, tmp_path / "run")
+    assert material.texts == pairs(3)
+    assert len(material.valid) == 3

@@ -123,7 +123,11 @@ def prepare(corpus: PairCorpus, folder: Path, source: Tokenizer, target: Tokeniz
     data = folder / DATA
     write_store(data / "train", corpus.train(), source, target, longest)
     write_store(data / "valid", corpus.valid, source, target, longest)
-    write_file(data / "valid.json", json.dumps(corpus.valid, ensure_ascii=False))
+    # Those that the store leaves out as too long are not translated either: the model may have no positions for them.
+    sides = (zip(*corpus.valid, strict=True), (source, target))
+    counts = [map(len, tokenizer.encode_batch(list(texts))) for texts, tokenizer in zip(*sides, strict=True)]
+    kept = [pair for pair, *both in zip(corpus.valid, *counts, strict=True) if max(both) <= longest]
+    write_file(data / "valid.json", json.dumps(kept, ensure_ascii=False))
     write_facts(folder, {"cleaning": corpus.cleaning})
 
 
