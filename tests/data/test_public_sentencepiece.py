@@ -197,7 +197,6 @@ def _marian(folder: Path, **changes: Any) -> tuple[Any, Any, dict[str, int]]:
 
 def test_marian_cuts_each_side_by_its_own_model(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
-    pytest.importorskip("sacremoses")
     *sides, vocabulary = _marian(tmp_path)
     both = open_tokenizer(tmp_path)
     for tokenizer, theirs in zip(both, sides, strict=True):
