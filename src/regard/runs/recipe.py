@@ -42,9 +42,6 @@ class TaskSettings:
     prefix: str = config.setting("", help="text before every source, which tells a model of several tasks what to do")
     block: int = config.setting(128, help="tokens of a row where texts are cut or packed into rows", minimum=2)
     packed: bool = config.setting(False, help="put short texts side by side into rows, none of which sees another")
-    hidden_tokens: float = config.setting(
-        0.0, help="share of the tokens that is hidden from a classifier in training, anew each time", minimum=0, below=1
-    )
     temperature: float = config.setting(0.05, help="of similarities in contrastive learning", minimum=1e-6)
     masking: Masking = field(default_factory=Masking)
     spans: SpanNoise = field(default_factory=SpanNoise)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +161,7 @@ class LabelledMaterial(Material):
         lengths = wrapped_lengths(self.train, self.columns, self.template, self.longest)
         return Feed(
             epoch=lambda epoch: plan_batches(lengths, tokens, seed, epoch, extra=0),
-            collate=lambda rows: self._hidden(self._collate(self.train, rows)),
+            collate=lambda rows: self._collate(self.train, rows),
         )
 
     @property
@@ -180,16 +180,6 @@ class LabelledMaterial(Material):
     def _collate(self, store: Store, rows: np.ndarray) -> LabelledBatch:
         pad, _ = self.pads()
         return collate_labelled(store, rows, self.template, pad, self.longest, self.columns, pieces=self.pieces)
-
-    def _hidden(self, batch: LabelledBatch) -> LabelledBatch:
-        """Some tokens replaced by the mask, or the unknown one, so that no single word decides."""
-        share = self.recipe.task.hidden_tokens
-        instead = self.source.unk if self.source.mask is None else self.source.mask
-        if not share or instead is None:
-            return batch
-        special = torch.isin(batch.ids, torch.tensor(sorted(self.source.specials)))
-        chosen = (torch.rand(batch.ids.shape) < share) & ~special
-        return replace(batch, ids=batch.ids.masked_fill(chosen, instead))
 
     def measured(self, module: Any) -> dict[str, float]:
         """The share of labels that are right."""
