@@ -21,6 +21,7 @@ from torch import Tensor
 Ids = Int[Tensor, "B T"]
 SourceIds = Int[Tensor, "B S"]
 SourceMask = Bool[Tensor, "B S"]
+Real = Bool[Tensor, "B T"]
 
 Places = Int[Tensor, "#B T"]
 KeyPlaces = Int[Tensor, "#B S"]
@@ -41,6 +42,7 @@ SelfMask = Bool[Tensor, "#B #H T T"]
 Bias = Float[Tensor, "#B #H #T S"]
 SelfBias = Float[Tensor, "#B #H T T"]
 StepBias = Float[Tensor, "#B #H 1 past"]
+StepMask = Bool[Tensor, "#B #H 1 past"]
 
 StepIds = Int[Tensor, " R"]
 StepHidden = Float[Tensor, "R 1 D"]
@@ -63,6 +65,7 @@ __all__ = [
     "Memory",
     "Places",
     "Queries",
+    "Real",
     "Scores",
     "SelfBias",
     "SelfMask",
@@ -72,6 +75,7 @@ __all__ = [
     "StepHidden",
     "StepIds",
     "StepLogits",
+    "StepMask",
     "TokenClassLogits",
     "Values",
     "Vectors",

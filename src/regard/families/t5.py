@@ -40,6 +40,7 @@ from regard.models.t5_layout import feed_forward_name, feed_forward_of, t5_form
 from regard.models.transformer import EncoderDecoder
 from regard.models.vocabulary import Vocabulary
 from regard.models.weight_names import PublicForm
+from regard.notation import Real
 
 TASKS = ("span_corruption", "translation", "classification", "token_classification", "embedding")
 LAYOUT = "t5"
@@ -110,9 +111,9 @@ class NormThenDropout(nn.Module):
         self.norm = norm
         self.dropout = Dropout(dropout_rate)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[…, D] → […, D]."""
-        return self.dropout(self.norm(x))
+    def forward(self, x: Tensor, real: Real | None = None) -> Tensor:
+        """[…, D] → […, D]; which positions are ``real`` is the norm's concern."""
+        return self.dropout(self.norm(x, real))
 
 
 def vocabulary(source: int, target: int, *, shared: bool, roles: Mapping[str, int | None]) -> Vocabulary:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from regard.notation import Real
+
 
 class LayerNorm(nn.Module):
     """(x − mean) / √(variance + ε) · g + b over the last axis."""
@@ -16,8 +18,8 @@ class LayerNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(d_model))
         self.epsilon = epsilon
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[…, D] → […, D]."""
+    def forward(self, x: Tensor, real: Real | None = None) -> Tensor:
+        """[…, D] → […, D]; which positions are ``real`` does not matter."""
         return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.epsilon)
 
 
@@ -29,6 +31,6 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(d_model))
         self.epsilon = epsilon
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[…, D] → […, D]."""
+    def forward(self, x: Tensor, real: Real | None = None) -> Tensor:
+        """[…, D] → […, D]; which positions are ``real`` does not matter."""
         return functional.rms_norm(x, self.weight.shape, self.weight, self.epsilon)

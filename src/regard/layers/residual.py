@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from regard.layers.dropout import Dropout
-from regard.notation import Hidden
+from regard.notation import Hidden, Real
 
 Sublayer = Callable[[Tensor], Tensor]
 
@@ -20,9 +20,9 @@ class PostNorm(nn.Module):
         self.norm = norm
         self.dropout = Dropout(dropout_rate)
 
-    def forward(self, x: Hidden, sublayer: Sublayer) -> Hidden:
-        """Add, then norm."""
-        return self.norm(x + self.dropout(sublayer(x)))
+    def forward(self, x: Hidden, sublayer: Sublayer, real: Real | None = None) -> Hidden:
+        """Add, then norm. ``real``: the positions that are no padding, for norms over several of them."""
+        return self.norm(x + self.dropout(sublayer(x)), real)
 
 
 class PreNorm(nn.Module):
@@ -33,6 +33,6 @@ class PreNorm(nn.Module):
         self.norm = norm
         self.dropout = Dropout(dropout_rate)
 
-    def forward(self, x: Hidden, sublayer: Sublayer) -> Hidden:
-        """Norm first, then add."""
-        return x + self.dropout(sublayer(self.norm(x)))
+    def forward(self, x: Hidden, sublayer: Sublayer, real: Real | None = None) -> Hidden:
+        """Norm first, then add. ``real`` as above."""
+        return x + self.dropout(sublayer(self.norm(x, real)))

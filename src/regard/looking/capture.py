@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from regard.layers.multihead import MultiHeadAttention
 from regard.looking.align import pharaoh
+from regard.models.halves import Recorded
 from regard.models.transformer import EncoderDecoder
 from regard.tasks.text_to_text import shift_right
 
 
 @dataclass(frozen=True)
 class Attention:
-    """The weights of one sentence pair: [layers, heads, looking positions, positions looked at], rows sum to one."""
+    """The weights of one sentence pair: [layers, heads, looking positions, positions looked at], rows sum to one.
+
+    A half of the model without attention has no layers here.
+    """
 
     encoder: Tensor
     decoder: Tensor
@@ -26,7 +28,7 @@ class Attention:
 
 
 @contextmanager
-def capture(modules: Sequence[MultiHeadAttention]) -> Iterator[list[list[Tensor]]]:
+def capture(modules: Sequence[Recorded]) -> Iterator[list[list[Tensor]]]:
     """While entered, each module's weights [B, H, T, S] of each call are appended to its list."""
     records: list[list[Tensor]] = [[] for _ in modules]
     for module, record in zip(modules, records, strict=True):
@@ -44,9 +46,9 @@ def attention_of(model: EncoderDecoder, source: Sequence[int], target: Sequence[
     Row t of ``cross`` and ``decoder`` is what the model looked at to predict token t of the target.
     """
     stacks = {
-        "encoder": _attentions(model.encoder.blocks, "self_attention"),
-        "decoder": _attentions(model.decoder.blocks, "self_attention"),
-        "cross": _attentions(model.decoder.blocks, "cross_attention"),
+        "encoder": model.encoder.self_attentions(),
+        "decoder": model.decoder.self_attentions(),
+        "cross": model.decoder.cross_attentions(),
     }
     ids = torch.tensor([[*source, model.eos]]), torch.tensor([[*target, model.eos]])
     was_training = model.training
@@ -57,13 +59,12 @@ def attention_of(model: EncoderDecoder, source: Sequence[int], target: Sequence[
             model(ids[0], shift_right(ids[1], model.start))
     finally:
         model.train(was_training)
-    layers = iter(records)
-    return Attention(**{name: torch.stack([next(layers)[0][0] for _ in stack]) for name, stack in stacks.items()})
+    layers = iter([torch.cat(record, dim=2)[0] for record in records])  # a recurrent decoder looks once a position
+    return Attention(**{name: _stacked([next(layers) for _ in stack]) for name, stack in stacks.items()})
 
 
-def _attentions(blocks: Any, name: str) -> list[MultiHeadAttention]:
-    assert isinstance(blocks, nn.ModuleList)
-    return [getattr(block, name) for block in blocks]
+def _stacked(layers: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(layers)) if layers else torch.empty(0, 0, 0, 0)
 
 
 def alignment_matrix(attention: Attention) -> Tensor:

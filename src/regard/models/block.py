@@ -11,7 +11,19 @@ from regard.layers.cache import LayerCache
 from regard.layers.feedforward import FeedForward
 from regard.layers.multihead import KeyValues, MultiHeadAttention
 from regard.layers.residual import PostNorm, PreNorm
-from regard.notation import Bias, Hidden, Mask, Memory, Places, SelfBias, SelfMask, StepBias, StepHidden
+from regard.notation import (
+    Bias,
+    Hidden,
+    Mask,
+    Memory,
+    Places,
+    Real,
+    SelfBias,
+    SelfMask,
+    StepBias,
+    StepHidden,
+    StepMask,
+)
 
 Residual = PostNorm | PreNorm
 
@@ -39,10 +51,14 @@ class EncoderBlock(nn.Module):
         bias: Bias | None = None,
         places: Places | None = None,
         cache: LayerCache | None = None,
+        real: Real | None = None,
     ) -> Hidden:
-        """One layer on. ``mask`` hides padding, or the future; with a ``cache``, ``x`` goes on from what is in it."""
-        x = self.around_self_attention(x, lambda y: _attend(self.self_attention, y, mask, bias, places, cache))
-        return self.around_feed_forward(x, self.feed_forward)
+        """One layer on. ``mask`` hides padding, or the future; with a ``cache``, ``x`` goes on from what is in it.
+
+        ``real``: the positions that are no padding, for norms over several of them.
+        """
+        x = self.around_self_attention(x, lambda y: _attend(self.self_attention, y, mask, bias, places, cache), real)
+        return self.around_feed_forward(x, self.feed_forward, real)
 
 
 class DecoderBlock(nn.Module):
@@ -73,12 +89,13 @@ class DecoderBlock(nn.Module):
         memory_mask: Mask | None,
         bias: SelfBias | None = None,
         places: Places | None = None,
+        real: Real | None = None,
     ) -> Hidden:
         """One layer on, for all positions of a target that is known (teacher forcing)."""
-        x = self.around_self_attention(x, lambda y: _attend(self.self_attention, y, self_mask, bias, places))
+        x = self.around_self_attention(x, lambda y: _attend(self.self_attention, y, self_mask, bias, places), real)
         remembered = self.cross_attention.remember(memory)
-        x = self.around_cross_attention(x, lambda y: self.cross_attention(y, remembered, memory_mask))
-        return self.around_feed_forward(x, self.feed_forward)
+        x = self.around_cross_attention(x, lambda y: self.cross_attention(y, remembered, memory_mask), real)
+        return self.around_feed_forward(x, self.feed_forward, real)
 
     def step(
         self,
@@ -87,11 +104,12 @@ class DecoderBlock(nn.Module):
         memory_mask: Mask | None,
         bias: StepBias | None = None,
         places: Places | None = None,
+        mask: StepMask | None = None,
     ) -> StepHidden:
         """One layer on, for the newest position of R hypotheses: what came before is in the cache."""
         memory = cache.memory
         assert memory is not None, "a decoder's cache holds the memory"
-        x = self.around_self_attention(x, lambda y: _attend(self.self_attention, y, None, bias, places, cache))
+        x = self.around_self_attention(x, lambda y: _attend(self.self_attention, y, mask, bias, places, cache))
         x = self.around_cross_attention(x, lambda y: self._attend_to_memory(y, memory, memory_mask))
         return self.around_feed_forward(x, self.feed_forward)
 

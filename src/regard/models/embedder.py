@@ -11,7 +11,7 @@ from torch.nn import functional
 from regard.layers.dropout import Dropout
 from regard.layers.embedding import TokenEmbedding
 from regard.layers.position import in_order
-from regard.notation import Hidden, Ids, Places, Vectors
+from regard.notation import Hidden, Ids, Places, Real, Vectors
 
 
 class TokenTypes(nn.Module):
@@ -64,3 +64,7 @@ class Embedder(nn.Module):
             x = self.norm(x)
         x = self.dropout(x)
         return x if self.wide is None else self.wide(x)
+
+    def real(self, ids: Ids) -> Real | None:
+        """Which positions are no padding; None: all."""
+        return None if self.tokens.pad is None else ids != self.tokens.pad

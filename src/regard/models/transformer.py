@@ -1,18 +1,18 @@
-"""The encoder–decoder of "Attention Is All You Need", section 3.1."""
+"""The encoder–decoder of "Attention Is All You Need", section 3.1, and of those that came before it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from regard.layers.cache import LayerCache
 from regard.layers.embedding import OutputLayer
 from regard.layers.mask import padding_mask
+from regard.models.halves import SourceEncoder, StepCache, TargetDecoder
 from regard.models.heads import TextHead, TokenHead
-from regard.models.stack import Decoder, Encoder
 from regard.models.vocabulary import Vocabulary
 from regard.notation import Hidden, Ids, Mask, Memory, SourceIds, StepIds, StepLogits
 
@@ -28,8 +28,8 @@ class EncoderDecoder(nn.Module):
 
     def __init__(
         self,
-        encoder: Encoder,
-        decoder: Decoder,
+        encoder: SourceEncoder,
+        decoder: TargetDecoder,
         vocabulary: Vocabulary,
         *,
         output: OutputLayer | None = None,
@@ -89,13 +89,17 @@ class EncoderDecoder(nn.Module):
         return self.head(self(ids, shift(ids)), ids)
 
     def encode(self, source: SourceIds) -> Memory:
-        """The encoder's output for a source of padded ids."""
+        """The encoder's state of every token of a source."""
+        memory = self._read(source)
+        return memory if isinstance(memory, Tensor) else memory.states
+
+    def _read(self, source: SourceIds) -> Any:
         return self.encoder(source, self._memory_mask(source))
 
     def start_decoding(self, source: SourceIds, beams: int = 1) -> DecodingState:
         """Encode, and make room for ``beams`` hypotheses a sentence, which stand in adjacent rows."""
         return DecodingState(
-            caches=self.decoder.start(self.encode(source)),
+            caches=self.decoder.start(self._read(source), beams),
             first=source.new_full((len(source) * beams,), _given(self.start)),
             memory_mask=self._memory_mask(source),
             beams=beams,
@@ -122,7 +126,7 @@ class DecodingState:
     ``first`` are the tokens to feed at first.
     """
 
-    caches: list[LayerCache]
+    caches: Sequence[StepCache]
     first: StepIds
     memory_mask: Mask | None
     beams: int
