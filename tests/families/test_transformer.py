@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,12 @@ import torch
 from regard.errors import CheckpointError, SettingError
 from regard.families import transformer
 from regard.families.transformer import BASE, SIZES, TOY, Config
+from regard.layers.mask import Within, past
+from regard.layers.norm import BatchNorm, GroupNorm, LayerNorm, RMSNorm
+from regard.layers.position import NoPositions
+from regard.layers.relative import LinearBias
+from regard.layers.residual import NoResidual
+from regard.layers.rotary import Rotary
 from regard.models.heads import LANGUAGE
 from regard.models.public import public_weights, put_public_weights
 from regard.models.vocabulary import joint_vocabulary, own_vocabulary
@@ -156,6 +163,18 @@ def test_source_and_target_share_a_matrix_where_they_share_a_vocabulary():
             {"d_model": 511, "heads": 7},
             r"d_model: got 511; expected an even number with sinusoids; use 512, or positions=learned\.",
         ),
+        (
+            {"positions": "rotary", "d_k": 7},
+            r"d_k: got 7; expected an even number with rotary positions; use 8, or positions=relative\.",
+        ),
+        (
+            {"norm_kind": "group", "norm_groups": 7},
+            r"norm_groups: got 7 with d_model 512; expected a divisor of d_model that leaves .* to a group; use 8\.",
+        ),
+        (
+            {"norm": "pre", "residual": False},
+            r"residual: got false; expected true with norm=pre, which norms what is added to the sum; use norm=post\.",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_together_are_named(wrong, message):
@@ -165,6 +184,40 @@ def test_settings_that_do_not_fit_together_are_named(wrong, message):
 
 def test_heads_need_not_divide_where_both_widths_are_given():
     assert parameters(Config(heads=3, d_k=5, d_v=7), 100) == counted(100, h=3, d_k=5, d_v=7)
+
+
+def test_each_choice_puts_its_part_in_place():
+    def built(**choices):
+        return transformer.build(replace(TOY, **choices), JOINT)
+
+    for kind, part in {"layer": LayerNorm, "rms": RMSNorm, "batch": BatchNorm, "group": GroupNorm}.items():
+        model = built(norm_kind=kind, norm_groups=4, norm="pre")
+        norms = [
+            module for module in model.modules() if isinstance(module, LayerNorm | RMSNorm | BatchNorm | GroupNorm)
+        ]
+        assert {type(norm) for norm in norms} == {part}
+        assert len(norms) == 2 * (2 + 3) + 2
+    assert model.decoder.final_norm.groups == 4
+    relative, alibi, rotary = (built(positions=positions) for positions in ("relative", "alibi", "rotary"))
+    assert relative.encoder.bias.two_sided
+    assert not relative.decoder.bias.two_sided
+    assert isinstance(alibi.encoder.bias, LinearBias)
+    assert isinstance(alibi.decoder.bias, LinearBias)
+    assert all(isinstance(model.encoder.embed.positions, NoPositions) for model in (relative, alibi, rotary))
+    for block in (*rotary.encoder.blocks, *rotary.decoder.blocks):
+        assert isinstance(block.self_attention.rotary, Rotary)
+    assert rotary.decoder.blocks[0].cross_attention.rotary is None
+    assert (built(window=3).encoder.sees, built(window=3).decoder.sees) == (Within(3, True), Within(3, False))
+    assert (built().encoder.sees, built().decoder.sees) == (None, past)
+    assert isinstance(built(residual=False).decoder.blocks[0].around_cross_attention, NoResidual)
+    for scale, factor in ((True, 0.5), (False, 1.0)):  # d_k is 4
+        block = built(scale=scale).decoder.blocks[1]
+        assert block.cross_attention.similarity.factor(4) == block.self_attention.similarity.factor(4) == factor
+
+
+def test_relative_positions_are_a_table_a_stack():
+    extra = parameters(Config(positions="relative"), 100) - parameters(Config(), 100)
+    assert extra == 2 * 32 * 8  # T5's 32 buckets, 8 heads
 
 
 # On disk -------------------------------------------------------------------------------------------------------------
@@ -179,6 +232,15 @@ def test_heads_need_not_divide_where_both_widths_are_given():
         (TOY, own_vocabulary(11, 11, shared=False), "tokenizer.joint = false"),
         (replace(TOY, positions="learned"), JOINT, "model.positions = learned"),
         (replace(TOY, positions="none"), JOINT, "model.positions = none"),
+        (replace(TOY, positions="relative"), JOINT, "model.positions = relative"),
+        (replace(TOY, positions="alibi"), JOINT, "model.positions = alibi"),
+        (replace(TOY, positions="rotary"), JOINT, "model.positions = rotary"),
+        (replace(TOY, norm_kind="rms"), JOINT, "model.norm_kind = rms"),
+        (replace(TOY, norm_kind="batch"), JOINT, "model.norm_kind = batch"),
+        (replace(TOY, norm_kind="group", norm_groups=4), JOINT, "model.norm_kind = group"),
+        (replace(TOY, window=3), JOINT, "model.window = 3"),
+        (replace(TOY, residual=False), JOINT, "model.residual = false"),
+        (replace(TOY, scale=False), JOINT, "model.scale = false"),
         (replace(TOY, d_k=2), JOINT, "model.d_k = 2, model.d_v = 4"),
         (replace(TOY, d_v=8), JOINT, "model.d_k = 4, model.d_v = 8"),
     ],
@@ -212,6 +274,40 @@ def test_settings_of_our_own_come_back():
     table = transformer.public_config(config, ids)
     assert (table["model_type"], table["family"]) == ("regard", "transformer")
     assert transformer.read_public_config(table) == (config, ids, LANGUAGE)
+
+
+CHOSEN = [
+    {"positions": "relative", "window": 3},
+    {"positions": "alibi", "scale": False},
+    {"positions": "rotary", "residual": False},
+    {"norm_kind": "batch"},
+    {"norm_kind": "group", "norm_groups": 4, "norm": "pre"},
+    {"norm_kind": "rms"},
+]
+
+
+@pytest.mark.parametrize("choices", CHOSEN, ids=str)
+def test_a_model_of_any_parts_comes_back_with_all_that_it_had(choices):
+    config = replace(TOY, **choices)
+    model = transformer.build(config, JOINT)
+    for name, buffer in model.named_buffers():
+        if "running" in name:
+            buffer.uniform_(0.5, 2)
+    form = transformer.public_form(config, JOINT)
+    again, ids, head = transformer.read_public_config(json.loads(json.dumps(transformer.public_config(config, JOINT))))
+    assert (again, ids, head) == (config, JOINT, LANGUAGE)
+    copy = transformer.build(again, ids)
+    assert not put_public_weights(copy, form, public_weights(model, form, LANGUAGE)).fresh
+    source, target = torch.tensor([[3, 4, 5, 6, 7, 0]]), torch.tensor([[10, 5, 6, 7, 8]])
+    assert torch.equal(copy.eval()(source, target), model.eval()(source, target))
+
+
+def test_a_file_from_before_there_was_a_choice_is_read_as_the_paper_s_parts():
+    config = replace(TOY, positions="learned", longest=9)
+    table = transformer.public_config(config, JOINT)
+    for later in ("norm_kind", "norm_groups", "residual", "scale"):
+        del table["model"][later]
+    assert transformer.read_public_config(table) == (config, JOINT, LANGUAGE)
 
 
 @pytest.mark.parametrize(

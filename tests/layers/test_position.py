@@ -56,6 +56,31 @@ def test_the_encoding_at_p_plus_k_is_a_rotation_of_that_at_p_by_k_alone(shift):
     torch.testing.assert_close(table[:-shift] @ rotation, table[shift:], rtol=0, atol=3e-7)
 
 
+def unexplained(table: torch.Tensor, shift: int) -> float:
+    """The largest error of the best linear map, with a constant, from the code of p to that of p + ``shift``."""
+    before = torch.cat((table[:-shift], torch.ones(len(table) - shift, 1).double()), dim=1)
+    best = torch.linalg.lstsq(before, table[shift:], driver="gelsd").solution
+    return (before @ best - table[shift:]).abs().max().item()
+
+
+@pytest.mark.parametrize("shift", [1, 3, 4, 7])
+def test_no_linear_map_moves_a_binary_code_by_a_shift_as_one_moves_the_sinusoids(shift):
+    """A carry is no linear function of the digits: even 0, 1, 2, 3 → 1, 2, 3, 4 leaves (0, 1, 1, 0) in the twos."""
+    numbers = torch.arange(64)[:, None]
+    binary = (numbers >> torch.arange(7) & 1).double()
+    assert set(binary.unique().tolist()) == {0.0, 1.0}
+    assert binary[6].tolist() == [0, 1, 1, 0, 0, 0, 0]
+    assert unexplained(binary, shift) > 0.4
+    assert unexplained(sinusoids(64, 8).double(), shift) < 1e-6
+
+
+def test_neighbours_are_equally_far_apart_in_sinusoids_and_not_in_binary_codes():
+    apart = sinusoids(64, 8).double().diff(dim=0).norm(dim=1)
+    torch.testing.assert_close(apart, apart[:1].expand(63), rtol=0, atol=1e-6)
+    binary = (torch.arange(64)[:, None] >> torch.arange(7) & 1).double()
+    assert binary.diff(dim=0).abs().sum(1).unique().tolist() == [1, 2, 3, 4, 5, 6]  # of 7 → 8 all four digits change
+
+
 def test_no_two_positions_are_alike():
     table = sinusoids(1000, 32)
     apart = torch.cdist(table, table) + torch.eye(1000) * 9

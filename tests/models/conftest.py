@@ -23,6 +23,10 @@ CONFIGS = {
         **SMALL, positions="learned", longest=40, d_k=5, d_v=2, decoder_layers=1, activation="silu"
     ),
     "no positions, pre, one head": Config(**SMALL | {"heads": 1}, positions="none", norm="pre", activation="gelu"),
+    "relative, window": Config(**SMALL, positions="relative", window=2),
+    "alibi, RMS norm, no scale": Config(**SMALL, positions="alibi", norm="pre", norm_kind="rms", scale=False),
+    "alibi, window, batch norm, pre": Config(**SMALL, positions="alibi", window=2, norm="pre", norm_kind="batch"),
+    "rotary, window, group norm": Config(**SMALL, positions="rotary", window=2, norm_kind="group", norm_groups=4),
 }
 
 
@@ -33,6 +37,9 @@ def make(config: Config, vocabulary: Vocabulary | None = None, std: float = 0.2)
         for name, weight in model.named_parameters():
             noise = std * torch.randn_like(weight)
             weight.copy_(1 + noise if "norm.weight" in name else noise)
+        for name, statistic in model.named_buffers():
+            if "running" in name:
+                statistic.add_(torch.rand_like(statistic))
         model.encoder.embed.tokens.weight[model.source_pad].zero_()
         model.decoder.embed.tokens.weight[model.pad].zero_()
         model.output.bias.normal_(std=std)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from regard.families.transformer import Config
+from regard.families.transformer import POSITIONS, Config
 from regard.models.vocabulary import own_vocabulary
 
 pytestmark = pytest.mark.usefixtures("path")
@@ -97,7 +97,7 @@ def test_the_order_of_a_batch_is_irrelevant(model, sentences):
 def test_without_positions_permuting_the_source_permutes_the_memory(make_model, sentences):
     source, order = sentences(2, 6), torch.tensor([3, 0, 5, 4, 1, 2])
     sizes = {"layers": 2, "d_model": 12, "d_ff": 20, "heads": 3}
-    for positions in ("none", "sinusoid", "learned"):
+    for positions in POSITIONS:
         model = make_model(Config(**sizes, positions=positions))
         with torch.no_grad():
             permuted, expected = model.encode(source[:, order]), model.encode(source)[:, order]

@@ -7,7 +7,10 @@ import torch
 from torch import nn
 
 from regard.families import transformer
+from regard.models.state import put_weights
 from regard.models.vocabulary import joint_vocabulary
+from regard.runs.validate import complete
+from regard.training.checkpoint import restore_checkpoint, save_checkpoint
 from regard.training.precision import MasterWeights, choose_dtype, has_bfloat16
 
 
@@ -103,3 +106,57 @@ def test_a_gpu_on_which_nothing_is_trained_is_not_asked(monkeypatch, able):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **rules: not able)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: able)
     assert has_bfloat16() is able
+
+
+def with_batch_norm(trainer_of, copying, precision, average="last"):
+    model = {"norm_kind": "batch", "dropout": 0.1}
+    return trainer_of(copying(), model=model, precision=precision, average=average, accumulate=2)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_running_statistics_are_kept_in_float32_and_no_optimizer_moves_them(trainer_of, copying, precision):
+    trainer = with_batch_norm(trainer_of, copying, precision)
+    assert not any("running" in name for name in trainer.weights.parameters)
+    for _ in trainer.steps(3):
+        pass
+    kept = {name: tensor for name, tensor in trainer.kept_weights().items() if "running" in name}
+    own = {name: tensor for name, tensor in trainer.model.named_buffers() if "running" in name}
+    assert len(kept) == 2 * (2 + 3)
+    assert kept.keys() == own.keys()
+    for name, tensor in kept.items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, own[name])
+        assert not torch.equal(tensor, tensor.bfloat16().float())
+        assert (tensor != (1.0 if name.endswith("variance") else 0.0)).all()
+
+
+@pytest.mark.parametrize("average", ["last", "running"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_running_statistics_go_on_to_the_same_bits_from_a_checkpoint(trainer_of, copying, tmp_path, precision, average):
+    straight, stopped, resumed = (with_batch_norm(trainer_of, copying, precision, average) for _ in range(3))
+    for trainer, until in ((straight, 8), (stopped, 5)):
+        for _ in trainer.steps(until):
+            pass
+    restore_checkpoint(save_checkpoint(tmp_path, stopped, {}), resumed)
+    for _ in resumed.steps(8):
+        pass
+    found, expected = resumed.tensors(), straight.tensors()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert sum("running_mean" in name for name in expected) == (10 if average == "running" else 5)
+
+
+def test_what_is_saved_fills_a_fresh_model_wholly(trainer_of, copying):
+    """Its running statistics too: it then computes in evaluation what the trained model does."""
+    trainer = with_batch_norm(trainer_of, copying, "float32")
+    for _ in trainer.steps(3):
+        pass
+    fresh = with_batch_norm(trainer_of, copying, "float32").model
+    put_weights(fresh, complete(fresh, trainer.kept_weights()))
+    ids = torch.tensor([[3, 4, 5, 0]])
+    assert torch.equal(fresh.eval()(ids, ids), trainer.model.eval()(ids, ids))
+
+
+def test_a_model_without_batch_norm_keeps_its_parameters_alone():
+    model = transformer.build(transformer.TOY, joint_vocabulary(11))
+    assert MasterWeights(model, torch.float32).tensors().keys() == dict(model.named_parameters()).keys()

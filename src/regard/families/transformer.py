@@ -12,7 +12,6 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from torch import nn
 
 from regard.config import build as build_settings
@@ -20,18 +19,25 @@ from regard.config import setting
 from regard.errors import SettingError
 from regard.layers.embedding import OutputLayer, TokenEmbedding
 from regard.layers.feedforward import ACTIVATIONS
-from regard.layers.norm import LayerNorm
+from regard.layers.mask import Within, past
+from regard.layers.norm import BatchNorm, GroupNorm, LayerNorm, RMSNorm, check_groups
 from regard.layers.position import LearnedPositions, NoPositions, SinusoidalPositions, sinusoids
-from regard.layers.residual import PostNorm, PreNorm
+from regard.layers.relative import BucketBias, LinearBias
+from regard.layers.residual import NoResidual, PostNorm, PreNorm
+from regard.layers.rotary import Rotary
+from regard.layers.similarity import DotProduct
+from regard.models.block import Residual
 from regard.models.embedder import Embedder
 from regard.models.heads import LANGUAGE, Head
+from regard.models.marian_layout import marian_form
 from regard.models.parts import Parts, check_heads
 from regard.models.public import ACTIVATION_NAMES, activation_of, translated
 from regard.models.stack import Decoder, Encoder
 from regard.models.transformer import EncoderDecoder
 from regard.models.vocabulary import Vocabulary, joint_vocabulary, own_vocabulary
-from regard.models.weight_names import PublicForm, Tensors, stack_names
+from regard.models.weight_names import PublicForm
 
+POSITIONS = ("sinusoid", "learned", "relative", "alibi", "rotary", "none")
 TASKS = ("translation",)
 LAYOUT = "regard"
 MODEL_TYPES = ("regard",)  # what it writes as "marian" and "pegasus" names this family beside it
@@ -55,8 +61,17 @@ class Config:
     norm: str = setting(
         "post", help="layer norm after each residual sum (the paper) or before it", choices=("post", "pre")
     )
-    positions: str = setting("sinusoid", help="positional encoding", choices=("sinusoid", "learned", "none"))
+    norm_kind: str = setting("layer", help="what the norm is taken over", choices=("layer", "rms", "batch", "group"))
+    norm_groups: int = setting(32, help="groups of features of norm_kind=group (Wu & He 2018)", minimum=1)
+    residual: bool = setting(True, help="add the input of each sub-layer to its output")
+    positions: str = setting(
+        "sinusoid", help="positional encoding, or how attention knows of distances", choices=POSITIONS
+    )
     longest: int = setting(1024, help="positions that a learned table, or another library, has", minimum=1)
+    window: int | None = setting(
+        None, help="r: self-attention to tokens at most r away (Table 1); all if not given", minimum=1
+    )
+    scale: bool = setting(True, help="divide dot products by the root of d_k")
 
     def __post_init__(self) -> None:
         """Check how the settings fit together. Raises SettingError."""
@@ -65,6 +80,14 @@ class Config:
         if self.positions == "sinusoid" and self.d_model % 2:
             action = f"use {self.d_model + 1}, or positions=learned"
             raise SettingError.because("d_model", self.d_model, "an even number with sinusoids", action)
+        if self.positions == "rotary" and self.key_width % 2:
+            action = f"use {self.key_width + 1}, or positions=relative"
+            raise SettingError.because("d_k", self.key_width, "an even number with rotary positions", action)
+        if self.norm_kind == "group":
+            check_groups(self.norm_groups, self.d_model)
+        if self.norm == "pre" and not self.residual:
+            rule = "true with norm=pre, which norms what is added to the sum"
+            raise SettingError.because("residual", "false", rule, "use norm=post")
 
     @property
     def key_width(self) -> int:
@@ -118,11 +141,15 @@ def build(config: Config, vocabulary: Vocabulary, head: Head = LANGUAGE) -> Enco
         Embedder(source, _positions(config), config.dropout),
         [parts.encoder_block() for _ in range(config.layers)],
         _final_norm(config),
+        _distances(config, two_sided=True),
+        Within(config.window, ahead=True) if config.window else None,
     )
     decoder = Decoder(
         Embedder(target, _positions(config), config.dropout),
         [parts.decoder_block() for _ in range(config.blocks_of_decoder)],
         _final_norm(config),
+        _distances(config, two_sided=False),
+        Within(config.window, ahead=False) if config.window else past,
     )
     for module in (*encoder.modules(), *decoder.modules()):
         if isinstance(module, nn.Linear):
@@ -138,8 +165,21 @@ def _positions(config: Config) -> nn.Module:
     return SinusoidalPositions(config.d_model) if config.positions == "sinusoid" else NoPositions()
 
 
-def _final_norm(config: Config) -> LayerNorm | None:
-    return LayerNorm(config.d_model) if config.norm == "pre" else None
+def _distances(config: Config, *, two_sided: bool) -> nn.Module | None:
+    """What is added to the scores: T5's buckets, with its own numbers of them, or ALiBi's slopes."""
+    if config.positions == "relative":
+        return BucketBias(config.heads, two_sided=two_sided)
+    return LinearBias(config.heads) if config.positions == "alibi" else None
+
+
+def _norm(config: Config) -> nn.Module:
+    if config.norm_kind == "group":
+        return GroupNorm(config.d_model, config.norm_groups)
+    return {"layer": LayerNorm, "rms": RMSNorm, "batch": BatchNorm}[config.norm_kind](config.d_model)
+
+
+def _final_norm(config: Config) -> nn.Module | None:
+    return _norm(config) if config.norm == "pre" else None
 
 
 def _parts(config: Config) -> Parts:
@@ -153,9 +193,17 @@ def _parts(config: Config) -> Parts:
         dropout=config.dropout,
         attention_dropout=config.attention_dropout,
         activation_dropout=config.activation_dropout,
-        norm=partial(LayerNorm, config.d_model),
-        placement=PostNorm if config.norm == "post" else PreNorm,
+        norm=partial(_norm, config),
+        placement=_placement(config),
+        similarity=DotProduct() if config.scale else DotProduct(1.0),
+        rotary=Rotary(config.key_width) if config.positions == "rotary" else None,
     )
+
+
+def _placement(config: Config) -> type[Residual]:
+    if not config.residual:
+        return NoResidual
+    return PostNorm if config.norm == "post" else PreNorm
 
 
 # On disk -------------------------------------------------------------------------------------------------------------
@@ -172,16 +220,17 @@ _PUBLIC_SETTINGS = {
     "longest": "max_position_embeddings",
 }
 
-# Their output layer has no place for "never"; a bias of this size says it in every float type.
-NEVER = -1e9
+# The parts that Marian and Pegasus have, where there is a choice.
+_PUBLIC_PARTS = {"positions": "sinusoid", "norm_kind": "layer", "window": None, "residual": True, "scale": True}
 
 
 def obstacle(config: Config, vocabulary: Vocabulary) -> str | None:
     """The setting that keeps the model from being a Marian or Pegasus one, or None."""
     if not vocabulary.shared:
         return "tokenizer.joint = false"
-    if config.positions != "sinusoid":
-        return f"model.positions = {config.positions}"
+    for name, value in _PUBLIC_PARTS.items():
+        if getattr(config, name) != value:
+            return f"model.{name} = {str(getattr(config, name)).lower()}"
     if config.heads * config.key_width != config.d_model or config.heads * config.value_width != config.d_model:
         return f"model.d_k = {config.key_width}, model.d_v = {config.value_width}"
     return None
@@ -241,30 +290,9 @@ def read_public_config(table: Mapping[str, Any], names: Collection[str] = ()) ->
     return config, vocabulary, LANGUAGE
 
 
-_NAMES = [("encoder.embed.tokens", "shared"), *stack_names("encoder"), *stack_names("decoder")]
-_OUTPUT = [("output.bias", "final_logits_bias")]
-
-
 def public_form(config: Config, vocabulary: Vocabulary, head: Head = LANGUAGE) -> PublicForm:
     """How the weights stand in ``model.safetensors``: under public names where they fit, else under ours."""
     if obstacle(config, vocabulary):
         return PublicForm([(part, part) for part in ("encoder", "decoder", "output")])
-
-    def outward(tensors: Tensors) -> Tensors:
-        bias = tensors["final_logits_bias"].clone()
-        bias[vocabulary.pad] = NEVER
-        tensors = {**tensors, "final_logits_bias": bias[None]}
-        if config.norm == "pre":  # Pegasus' files hold the sinusoids, Marian's do not
-            table = sinusoids(config.longest, config.d_model, "halves")
-            tensors |= {f"{stack}.embed_positions.weight": table.clone() for stack in ("encoder", "decoder")}
-        return tensors
-
-    def inward(tensors: Tensors) -> Tensors:
-        if "final_logits_bias" not in tensors:
-            return tensors
-        bias = tensors["final_logits_bias"].flatten()
-        padding = torch.arange(len(bias), device=bias.device) == vocabulary.target - 1
-        return {**tensors, "final_logits_bias": bias.masked_fill(padding, 0.0)}
-
-    tables = (r"(en|de)coder\.embed_positions\.weight",)
-    return PublicForm(_NAMES, _OUTPUT, "model.", tables, outward, inward)
+    pre = config.norm == "pre"
+    return marian_form(vocabulary, sinusoids(config.longest, config.d_model, "halves") if pre else None)

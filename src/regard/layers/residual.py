@@ -36,3 +36,16 @@ class PreNorm(nn.Module):
     def forward(self, x: Hidden, sublayer: Sublayer, real: Real | None = None) -> Hidden:
         """Norm first, then add. ``real`` as above."""
         return x + self.dropout(sublayer(self.norm(x, real)))
+
+
+class NoResidual(nn.Module):
+    """norm(dropout(sublayer(x))): the paper's without the sum, to see what the sum is for."""
+
+    def __init__(self, norm: nn.Module, dropout_rate: float) -> None:
+        super().__init__()
+        self.norm = norm
+        self.dropout = Dropout(dropout_rate)
+
+    def forward(self, x: Hidden, sublayer: Sublayer, real: Real | None = None) -> Hidden:
+        """What the sub-layer says, normed. ``real`` as above."""
+        return self.norm(self.dropout(sublayer(x)), real)

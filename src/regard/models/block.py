@@ -10,7 +10,7 @@ from torch import nn
 from regard.layers.cache import LayerCache
 from regard.layers.feedforward import FeedForward
 from regard.layers.multihead import KeyValues, MultiHeadAttention
-from regard.layers.residual import PostNorm, PreNorm
+from regard.layers.residual import NoResidual, PostNorm, PreNorm
 from regard.notation import (
     Bias,
     Hidden,
@@ -25,7 +25,7 @@ from regard.notation import (
     StepMask,
 )
 
-Residual = PostNorm | PreNorm
+Residual = PostNorm | PreNorm | NoResidual
 
 
 class EncoderBlock(nn.Module):

@@ -11,7 +11,6 @@ from regard.errors import SettingError
 from regard.layers.embedding import TokenEmbedding
 from regard.layers.feedforward import FeedForward
 from regard.layers.multihead import MultiHeadAttention
-from regard.layers.residual import PostNorm, PreNorm
 from regard.layers.rotary import Rotary
 from regard.layers.similarity import Similarity, scaled_dot_product
 from regard.models.block import DecoderBlock, EncoderBlock, Residual
@@ -30,7 +29,7 @@ class Parts:
     heads: int
     d_ff: int
     norm: Callable[[], nn.Module]
-    placement: type[PostNorm] | type[PreNorm]
+    placement: Callable[[nn.Module, float], Residual]
     d_k: int | None = None
     d_v: int | None = None
     groups: int | None = None

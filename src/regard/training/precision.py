@@ -5,15 +5,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from regard.layers.norm import BatchNorm
+
 
 class MasterWeights:
     """The float32 weights that are trained, and the model's own, which may be bfloat16.
 
-    With float32 both are the same tensors and nothing is copied.
+    With float32 both are the same tensors and nothing is copied. The running statistics of batch norm, which no
+    optimizer moves, are never rounded.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
         self._working = dict(model.named_parameters())
+        self._statistics = {
+            f"{name}.{kind}": tensor
+            for name, module in model.named_modules()
+            if isinstance(module, BatchNorm)
+            for kind, tensor in module.named_buffers()
+        }
         self.rounded = dtype != torch.float32
         self.parameters = self._working
         if self.rounded:
@@ -42,8 +51,8 @@ class MasterWeights:
                 torch._foreach_copy_(list(self._working.values()), list(self.parameters.values()))
 
     def tensors(self) -> dict[str, Tensor]:
-        """The float32 weights by name."""
-        return {name: weight.detach() for name, weight in self.parameters.items()}
+        """What training changes in the model, by name: the float32 weights and the running statistics."""
+        return {name: weight.detach() for name, weight in self.parameters.items()} | self._statistics
 
 
 def choose_dtype(precision: str) -> torch.dtype:
