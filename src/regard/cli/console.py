@@ -57,6 +57,33 @@ def counting(description: str, total: int | None) -> Iterator[Any]:
         yield lambda done: progress.update(task, completed=done)
 
 
+class StudyProgress:
+    """Shows a study: a bar for the part that is under way; where no one looks, a line for each part."""
+
+    def __init__(self) -> None:
+        self.console = messages()
+        self._progress = _bar(self.console)
+        self._task = self._progress.add_task("", total=None, visible=False)
+
+    def __enter__(self) -> StudyProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def begin(self, part: str, total: int) -> None:
+        """A new part of ``total`` steps."""
+        if self.console.is_terminal:
+            self._progress.reset(self._task, description=part, total=total, visible=True)
+        else:
+            self.console.print(part, markup=False)
+
+    def done(self, steps: int) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=steps)
+
+
 class TrainingProgress:
     """Shows a training run: a bar with loss, speed, memory and time left, and a line for each validation.
 

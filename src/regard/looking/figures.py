@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from regard.looking.charts import bleu_by_length, comparison, lengths, positional_encoding
+from regard.looking.charts import lengths, positional_encoding
+from regard.looking.comparing import bleu_by_length, comparison
 from regard.looking.intervals import growth, shares
 from regard.looking.learning import learning_curve, schedule
 from regard.looking.maps import alignment, heads, masks, pointing
 from regard.looking.style import picture_suffix, save, themed_svg
+from regard.looking.trends import Panel, bars, trends
 from regard.looking.vectors import neighbours, word_maps
 
 __all__ = [
+    "Panel",
     "alignment",
+    "bars",
     "bleu_by_length",
     "comparison",
     "growth",
@@ -26,5 +30,6 @@ __all__ = [
     "schedule",
     "shares",
     "themed_svg",
+    "trends",
     "word_maps",
 ]

@@ -17,6 +17,7 @@ from regard.storage import write_file
 from regard.studies.frame.study import Findings, Picture, Study, Table
 
 FINDINGS = "findings.json"
+VERDICTS = {True: "The claim held here.", False: "The claim did not hold here.", None: "Undecided here."}
 STYLE = """
 :root { color-scheme: light dark; --page: #ffffff; --ink: #1f2328; --faint: #5f6873; --line: #d5dae0; --card: #f6f8fa; }
 @media (prefers-color-scheme: dark) { :root { --page: #0f141a; --ink: #e6edf3; --faint: #98a2ae; --line: #333b45;
@@ -25,7 +26,7 @@ STYLE = """
 body { margin: 0 auto; padding: 2.5rem 1.25rem 5rem; max-width: 66rem; background: var(--page); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "Noto Sans", sans-serif; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .4rem; } h2 { font-size: 1.15rem; margin: 2.4rem 0 .5rem; }
-.question { color: var(--faint); margin: 0; }
+.claim { font-style: italic; margin: 0 0 .4rem; } .question { color: var(--faint); margin: 0; }
 .answer { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1.1rem;
   font-size: 1.1rem; margin: 1.2rem 0; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; }
@@ -47,9 +48,9 @@ PAGE = Template("""<!doctype html>
 <style>$style</style>
 </head>
 <body>
-<header><h1>$title</h1><p class="question">$question</p></header>
+<header><h1>$title</h1>$claim<p class="question">$question</p></header>
 <main>
-<p class="answer">$sentence</p>
+<p class="answer">$verdict$sentence</p>
 $notes
 $figures
 $tables
@@ -89,7 +90,9 @@ def write(study: Study, findings: Findings, folder: Path, overwrite: bool = Fals
 def _json(study: Study, findings: Findings) -> str:
     table = {
         "study": study.name,
+        "claim": study.claim,
         "question": study.question,
+        "held": findings.held,
         "sentence": findings.sentence,
         "notes": list(findings.notes),
         "settings": dict(findings.settings),
@@ -102,7 +105,9 @@ def _page(study: Study, findings: Findings) -> str:
     settings = Table("Settings", ("setting", "value"), list(findings.settings.items()))
     return PAGE.substitute(
         title=_shown(study.title),
+        claim=f'<p class="claim">{_shown(study.claim)}</p>' if study.claim else "",
         question=_shown(study.question),
+        verdict=f"<strong>{VERDICTS[findings.held]}</strong> " if study.claim else "",
         name=_shown(study.name),
         style=STYLE,
         sentence=_shown(findings.sentence),

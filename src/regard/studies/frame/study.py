@@ -10,13 +10,19 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from regard.errors import SettingError
+from regard.studies.frame.watch import SILENT, Watch
+
+OPTIONS = ("source", "target", "text", "run", "tensor")  # what an order may name that not every study has a use for
+QUICK_SEEDS, FULL_SEEDS = 1, 3
 
 
 @dataclass(frozen=True)
 class Order:
-    """How a study is to be done: ``quick`` is smaller in everything; ``text`` and ``run`` take the place of its own.
+    """How a study is to be done: ``quick`` is smaller in everything.
 
-    ``tensor`` names the weights to look at in ``run``, where there is a choice.
+    ``source`` and ``target`` (sentence pairs), ``text`` and ``run`` take the place of a study's own data; ``tensor``
+    names the weights to look at in ``run``, where there is a choice. Everything that chance decides is repeated for
+    ``repeats`` seeds from ``seed`` on. ``watch`` is told how far the work is.
     """
 
     quick: bool = False
@@ -24,6 +30,16 @@ class Order:
     text: Path | None = None
     run: Path | None = None
     tensor: str | None = None
+    source: Path | None = None
+    target: Path | None = None
+    repeats: int | None = None
+    watch: Watch = field(default=SILENT, compare=False)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds: as many as asked for, else one if quick and three if not."""
+        count = self.repeats or (QUICK_SEEDS if self.quick else FULL_SEEDS)
+        return tuple(range(self.seed, self.seed + count))
 
 
 @dataclass(frozen=True)
@@ -47,7 +63,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Findings:
-    """What came out: ``sentence`` answers the question, ``numbers`` are what it rests on, as plain values for JSON."""
+    """What came out: ``sentence`` answers the question, ``numbers`` are what it rests on, as plain values for JSON.
+
+    ``held``: whether the claim held here; None where these numbers cannot tell.
+    """
 
     sentence: str
     numbers: Mapping[str, Any]
@@ -55,22 +74,30 @@ class Findings:
     pictures: Sequence[Picture]
     settings: Mapping[str, Any]
     notes: Sequence[str] = field(default=())
+    held: bool | None = None
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study's name (its file's), title, question, and how it is done; ``takes`` are the Orders' options it knows."""
+    """A study's name (its file's), title, question, and how it is done.
+
+    ``claim`` is what is said of the matter, and by whom; ``takes`` are the Orders' OPTIONS that the study knows.
+    """
 
     name: str
     title: str
     question: str
     run: Callable[[Order], Findings]
     takes: tuple[str, ...] = ()
+    claim: str = ""
 
     def check(self, order: Order) -> None:
-        """Raises SettingError for an option of the order that this study has no use for."""
-        for option in ("text", "run", "tensor"):
+        """Raises SettingError for an option of the order that this study has no use for, or half of a pair."""
+        for option in OPTIONS:
             if getattr(order, option) is not None and option not in self.takes:
                 known = " and ".join(f"--{name}" for name in self.takes) or "none of them"
                 got = f"one for the study {self.name}"
                 raise SettingError.because(f"--{option}", got, known, "leave it out")
+        if (order.source is None) != (order.target is None):
+            given, missing = ("source", "target") if order.source else ("target", "source")
+            raise SettingError.because(f"--{given}", "it alone", "both sides of the pairs", f"add --{missing} FILE")

@@ -1,0 +1,75 @@
+"""How sure a difference between two arms is: over the seeds where there are several, else over the test's sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student
+
+from regard.evaluation.interval import Interval, bootstrap_means
+from regard.evaluation.translation import against
+from regard.studies.frame.arms import Outcome
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Second minus first. ``sure``: a difference of this size comes by chance less than once in twenty times."""
+
+    value: float
+    sure: bool
+    evidence: str
+
+    @property
+    def larger(self) -> bool:
+        """The second is surely larger."""
+        return self.sure and self.value > 0
+
+    @property
+    def smaller(self) -> bool:
+        """The second is surely smaller."""
+        return self.sure and self.value < 0
+
+    def text(self, unit: str, digits: int = 1) -> str:
+        """``+3.2 BLEU (95 %: 1.0 to 5.4, 3 seeds)``."""
+        return f"{self.value:+.{digits}f} {unit} ({self.evidence})"
+
+
+def over_seeds(values: Sequence[float]) -> Interval:
+    """The mean and its 95 % t interval: mean ± t(0.975, n − 1) · s/√n. Of one value: that value alone."""
+    numbers = np.asarray(values, dtype=np.float64)
+    mean = float(numbers.mean())
+    if len(numbers) < 2:
+        return Interval(mean, mean, mean)
+    half = float(student.ppf(0.975, len(numbers) - 1) * numbers.std(ddof=1) / np.sqrt(len(numbers)))
+    return Interval(mean, mean - half, mean + half)
+
+
+def seeds_differ(first: Sequence[float], second: Sequence[float], digits: int = 1) -> Difference:
+    """One number a seed of each arm, the same seeds: a paired t interval. One seed alone is sure of nothing."""
+    if len(first) < 2:
+        return Difference(second[0] - first[0], False, "one seed: no interval")
+    found = over_seeds([after - before for before, after in zip(first, second, strict=True)])
+    evidence = f"95 %: {found.low:.{digits}f} to {found.high:.{digits}f}, {len(first)} seeds"
+    return Difference(found.value, found.low > 0 or found.high < 0, evidence)
+
+
+def bleu_difference(first: Sequence[Outcome], second: Sequence[Outcome], references: Sequence[str]) -> Difference:
+    """BLEU of the second arm minus that of the first: over the seeds, or of one seed by paired bootstrap."""
+    if len(first) > 1:
+        return seeds_differ([one.bleu for one in first], [one.bleu for one in second])
+    found = against(first[0].translations, second[0].translations, references).bleu
+    evidence = f"p = {found.p_value:.3f}, paired bootstrap over sentences, one seed"
+    return Difference(found.delta, found.significant, evidence)
+
+
+def loss_difference(first: Sequence[Outcome], second: Sequence[Outcome]) -> Difference:
+    """Nats per token of the second arm minus that of the first: over the seeds, or over the test's sentences."""
+    if len(first) > 1:
+        return seeds_differ([one.nats_per_token for one in first], [one.nats_per_token for one in second], digits=3)
+    tokens = float(first[0].tokens.mean())
+    means = bootstrap_means((second[0].nats - first[0].nats) / tokens)
+    low, high = np.percentile(means, [2.5, 97.5])
+    value = second[0].nats_per_token - first[0].nats_per_token
+    return Difference(value, bool(low > 0 or high < 0), f"95 %: {low:.3f} to {high:.3f} over sentences, one seed")
