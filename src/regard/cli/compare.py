@@ -4,52 +4,101 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from regard.errors import SettingError
 
+if TYPE_CHECKING:
+    from regard.cli.compared import Found
+
+RUNS = "Runs, or folders or hub names of public checkpoints."
+OUT = "Draw it: a .png, .svg or .pdf; or a folder for a picture, the numbers and the translations."
+
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN …", help="Folders of trained runs.")],
-    source: Annotated[Path, typer.Option(metavar="FILE", help="Test text to translate.")],
-    target: Annotated[Path, typer.Option(metavar="FILE", help="Reference translations, line by line.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN …", help=RUNS)],
+    source: Annotated[Path | None, typer.Option(metavar="FILE", help="Test text to translate.")] = None,
+    target: Annotated[Path | None, typer.Option(metavar="FILE", help="Reference translations, line by line.")] = None,
+    text: Annotated[Path | None, typer.Option(metavar="FILE", help="Test text by itself, or a table of it.")] = None,
+    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="The table's column of labels.")] = None,
+    text_column: Annotated[str | None, typer.Option(metavar="COLUMN", help="Its column of texts.")] = None,
+    second_column: Annotated[str | None, typer.Option(metavar="COLUMN", help="Its column of second texts.")] = None,
+    unit: Annotated[str | None, typer.Option(help="What one text is in plain text: line, paragraph or file.")] = None,
     beam: Annotated[int | None, typer.Option(help="Hypotheses kept at each step; 1 is greedy.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="PICTURE", help="Draw it too: .png, .svg or .pdf.")] = None,
+    length_penalty: Annotated[float | None, typer.Option(help="α of the length penalty.")] = None,
+    tokenize: Annotated[str, typer.Option(help="How BLEU counts words: 13a, intl, char, zh or none.")] = "13a",
+    lowercase: Annotated[bool, typer.Option("--lowercase", help="BLEU and chrF without regard to case.")] = False,
+    lengths: Annotated[str, typer.Option(help="Where the buckets of source length end.")] = "10,20,30,40",
+    out: Annotated[Path | None, typer.Option(metavar="PICTURE|DIR", help=OUT)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
-    """Several runs on one test set: a table, and a chart; each is tested against the first.
+    """Several runs of one kind on one test set: tables, and a picture; each is tested against the first.
 
-    Example:
+    - Translators (`--source`, `--target`), of any family: parameters, training time and speed, perplexity, BLEU and
+      chrF with 95 % intervals, the paired bootstrap, and BLEU by source length. Each decodes as it was set, unless
+      `--beam` or `--length-penalty` set all alike.
+
+    - Classifiers (`--text TABLE`): accuracy and macro F1 with 95 % intervals, and McNemar's test.
+
+    - Language models (`--text FILE`): perplexity, and nats per token, word and byte.
+
+    Examples:
     - `regard compare runs/small runs/large --source test.de --target test.en --out compare.png`
-    """
-    from regard.cli.console import counting, print_table
-    from regard.data.corpus import read_pairs
-    from regard.evaluation.compare import HEADINGS, Entry
-    from regard.evaluation.compare import compare as compare_entries
-    from regard.looking.figures import comparison, picture_suffix, save
-    from regard.runs.folder import load, training_seconds
-    from regard.runs.measure import measure
 
-    names = [str(run) for run in runs]
-    if len(set(names)) < len(names):
+    - `regard compare runs/* --source test.de --target test.en --beam 4 --tokenize intl --json`
+
+    - `regard compare runs/opinions runs/opinions-large --text test.tsv --label label`
+    """
+    from regard.cli import compared
+    from regard.evaluation.translation import check_tokenizer
+    from regard.runs.folder import load
+    from regard.runs.measure_texts import Columns
+
+    names = [run.rstrip("/") or run for run in runs]
+    if len({Path(name).resolve() for name in names}) < len(names):
         raise SettingError.because("RUN", ", ".join(names), "every run once", "leave the repeated one out")
+    if (source is None) != (target is None):
+        raise SettingError.because("--source", "one file of two", "a source and a target", "name both")
+    if (source is None) == (text is None):
+        got = "neither --source nor --text" if text is None else "both --source and --text"
+        raise SettingError.because("compare", got, "one kind of test set", "give --source and --target, or --text")
+    check_tokenizer(tokenize)
+    edges = compared.edges_of(lengths)
     if out:
-        picture_suffix(out)
-    sources, references = map(list, zip(*read_pairs(source, target), strict=True))
-    entries = []
-    for name, folder in zip(names, runs, strict=True):
-        model = load(folder)
-        settings = model.settings(beam=beam) if beam is not None else model.decoding
-        with counting(f"translating with {name}", len(sources)) as progress:
-            found = measure(model, sources, references, settings, progress)
-        seconds, surprise = training_seconds(folder), found.perplexity.perplexity
-        entries.append(Entry(name, found.translations, model.parameters, seconds, surprise))
-    rows = compare_entries(entries, references)
-    if as_json:
-        print(json.dumps([row.to_dict() for row in rows], ensure_ascii=False))
+        compared.check_out(out)
+    models = [load(name) for name in names]
+    kind = compared.kind_of_all(names, models, text is not None)
+    if source is not None and target is not None:
+        changes = {"beam": beam, "length_penalty": length_penalty}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        settings = [model.settings(**changes) for model in models]
+        scoring = compared.Scoring(edges, tokenize, lowercase)
+        found = compared.translations(names, models, (source, target), settings, scoring)
+    elif kind == "labels":
+        assert text is not None
+        found = compared.labels(names, models, text, Columns(text_column, second_column, label))
     else:
-        print_table(f"{source} → {target}", HEADINGS, [row.cells() for row in rows])
+        assert text is not None
+        found = compared.texts(names, models, text, unit)
+    _print(found, as_json)
     if out:
-        save(comparison(rows), out)
+        compared.write(found, out)
+
+
+def _print(found: Found, as_json: bool) -> None:
+    from regard.cli.console import messages, print_table
+
+    if as_json:
+        print(json.dumps(found.table, ensure_ascii=False, allow_nan=False))
+    else:
+        for number, (title, headings, rows) in enumerate(found.tables()):
+            if number:
+                print()
+            print_table(title, headings, rows)
+        for line in found.signatures:
+            print(f"\n{line}", end="")
+        print(end="\n" if found.signatures else "")
+    for note in found.notes:
+        messages().print(note, markup=False)

@@ -123,9 +123,14 @@ def bleu_by_length(
     return buckets
 
 
-def _metrics(tokenize: str, lowercase: bool) -> Mapping[str, Metric]:
+def check_tokenizer(tokenize: str) -> None:
+    """Raise SettingError for a tokenizer of BLEU that is not known, before any translating."""
     if tokenize not in TOKENIZERS:
         raise SettingError.because("tokenize", repr(tokenize), "one of " + ", ".join(TOKENIZERS), "choose one of them")
+
+
+def _metrics(tokenize: str, lowercase: bool) -> Mapping[str, Metric]:
+    check_tokenizer(tokenize)
     return {  # TER keeps sacreBLEU's default, which ignores case; `force` only silences a remark that `_notes` makes
         "bleu": BLEU(tokenize=tokenize, lowercase=lowercase, force=True),
         "chrf": CHRF(lowercase=lowercase),

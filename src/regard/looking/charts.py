@@ -1,9 +1,8 @@
-"""Charts of data and scores: lengths, positional encodings, BLEU by length, several runs side by side."""
+"""Charts of data and of the model's inputs: lengths, positional encodings."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,10 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from regard.errors import DataError
-from regard.evaluation.compare import Row
-from regard.evaluation.scores import Bucket
-from regard.looking.lettering import in_legend, lettering, remark
-from regard.looking.style import BLUE, COLOURS, FAINT, INK, VERMILION, bare, heading, new_figure, styled
+from regard.looking.style import BLUE, COLOURS, VERMILION, bare, heading, new_figure, styled
 
 MOST_BARS = 60  # of a histogram
 
@@ -80,53 +76,4 @@ def positional_encoding(table: ArrayLike, title: str = "Positional encoding") ->
     lower.set_xlabel("position")
     lower.set_ylabel("value")
     figure.legend(loc="outside lower center", ncols=len(chosen))
-    return figure
-
-
-@styled()
-def bleu_by_length(runs: Mapping[str, Sequence[Bucket]], title: str = "BLEU by source length") -> Figure:
-    """A line each run over the buckets of source length; a bucket that a run lacks is left out of its line."""
-    labels = {bucket.shortest: bucket.label for buckets in runs.values() for bucket in buckets}
-    places = {shortest: place for place, shortest in enumerate(sorted(labels))}
-    figure = new_figure(7.0, 3.6)
-    axes = figure.add_subplot()
-    heading(figure, title)
-    shown = lettering(runs)
-    for number, (name, buckets) in enumerate(zip(shown.texts, runs.values(), strict=True)):
-        points = [places[bucket.shortest] for bucket in buckets], [bucket.bleu for bucket in buckets]
-        axes.plot(*points, color=COLOURS[number % len(COLOURS)], marker="o", markersize=5, label=in_legend(name))
-    axes.set_xticks(range(len(labels)), [labels[shortest] for shortest in sorted(labels)])
-    axes.set_xlabel("length of the source")
-    axes.set_ylabel("BLEU")
-    axes.set_ylim(bottom=0)
-    for text in figure.legend(loc="outside right center").get_texts():
-        text.set(**shown.style)
-    remark(figure, shown)
-    return figure
-
-
-@styled()
-def comparison(rows: Sequence[Row], title: str = "Runs on one test set") -> Figure:
-    """BLEU and chrF of each run with 95 % intervals; ✱ marks a BLEU that is not the first run's (p < 0.05)."""
-    figure = new_figure(8.0, 1.5 + 0.42 * len(rows))
-    heading(figure, title)
-    shown = lettering(row.name for row in rows)
-    for axes, metric in zip(figure.subplots(1, 2, sharey=True), ("bleu", "chrf"), strict=True):
-        furthest = 0.0
-        for number, row in enumerate(rows):
-            score = getattr(row, metric)
-            reach = score.score + (score.half_width or 0.0)
-            furthest = max(furthest, reach)
-            axes.barh(number, score.score, height=0.62, color=BLUE if number else FAINT)
-            if score.half_width is not None:
-                axes.errorbar(score.mean, number, xerr=score.half_width, color=INK, capsize=3, linewidth=1.2)
-            star = " ✱" if metric == "bleu" and row.p_value is not None and row.p_value < 0.05 else ""
-            axes.text(reach, number, f"  {score.score:.1f}{star}", va="center")
-        axes.set_xlabel("BLEU (✱: p < 0.05 against the first)" if metric == "bleu" else "chrF")
-        axes.set_xlim(0, furthest * 1.25 + 1)
-        axes.grid(False, axis="y")
-        axes.tick_params(axis="y", length=0)
-        axes.set_yticks(range(len(rows)), shown.texts, **shown.style)
-        axes.set_ylim(len(rows) - 0.5, -0.5)  # the first stands at the top
-    remark(figure, shown)
     return figure
