@@ -29,6 +29,7 @@ KeyPlaces = Int[Tensor, "#B S"]
 Vectors = Float[Tensor, "B T E"]
 Hidden = Float[Tensor, "B T D"]
 Memory = Float[Tensor, "B S D"]
+Contexts = Float[Tensor, "B T W"]
 Logits = Float[Tensor, "B T V"]
 
 Queries = Float[Tensor, "B H T K"]
@@ -46,7 +47,10 @@ StepMask = Bool[Tensor, "#B #H 1 past"]
 
 StepIds = Int[Tensor, " R"]
 StepHidden = Float[Tensor, "R 1 D"]
+StepVectors = Float[Tensor, "R 1 E"]
 StepLogits = Float[Tensor, "R V"]
+RowStates = Float[Tensor, "R D"]
+RowGates = Float[Tensor, "R gates"]
 
 ClassLogits = Float[Tensor, "B C"]
 TokenClassLogits = Float[Tensor, "B T C"]
@@ -54,6 +58,7 @@ TokenClassLogits = Float[Tensor, "B T C"]
 __all__ = [
     "Bias",
     "ClassLogits",
+    "Contexts",
     "HeadOutputs",
     "HeadVectors",
     "Hidden",
@@ -66,6 +71,8 @@ __all__ = [
     "Places",
     "Queries",
     "Real",
+    "RowGates",
+    "RowStates",
     "Scores",
     "SelfBias",
     "SelfMask",
@@ -76,6 +83,7 @@ __all__ = [
     "StepIds",
     "StepLogits",
     "StepMask",
+    "StepVectors",
     "TokenClassLogits",
     "Values",
     "Vectors",

@@ -168,7 +168,7 @@ def test_all_mistakes_are_told_at_once():
         ({"model": {"size": ["tiny"]}}, "model.size: got"),
         ({"model": "big"}, "model: got 'big'; expected a table; write [model] or model.key=value."),
         ({"train": 5}, "train: got 5; expected a table; write [train] or train.key=value."),
-        ({"family": "rnn"}, "family: got 'rnn'; expected one of"),
+        ({"family": "mamba"}, "family: got 'mamba'; expected one of"),
         ({"family": ["transformer"]}, "family: got"),
         (
             {"model": {"heads": 7, "d_model": 512}},
@@ -185,7 +185,7 @@ def test_all_mistakes_are_told_at_once():
         (
             {"family": "bert", "task": {"kind": "translation"}},
             "task.kind: got translation with family bert; expected one of masked_token, classification, "
-            "token_classification, embedding; or take one of the families bart, marian, mbart, pegasus, t5, ",
+            "token_classification, embedding; or take one of the families bart, convs2s, marian, mbart, pegasus, rnn, t5, ",
         ),
         ({"task": {"kind": "parsing"}}, "task.kind: got 'parsing'; expected one of translation, embedding, next_token"),
         ({"task": {"masking": {"share": 1}}}, "task.masking.share: got 1; expected less than 1"),

@@ -19,7 +19,7 @@ from regard.decoding.interface import Decodable, PerSentence
 from regard.decoding.live import Candidates, Live
 from regard.decoding.penalty import LengthPenalty, StopRule
 from regard.decoding.rollout import log_probabilities
-from regard.decoding.roster import LEAST_ROWS, Roster
+from regard.decoding.roster import Roster, read_at_once
 from regard.decoding.settings import DecodingSettings
 from regard.notation import SourceIds
 
@@ -42,7 +42,7 @@ def beam_search(
     """
     beam, exact = settings.beam, settings.rules == "exact"
     constraints = Constraints.of(settings, model.eos, continues)
-    roster = Roster(len(source), beam, source.device, source.shape[1] - 1 if continues else LEAST_ROWS)
+    roster = Roster(len(source), beam, source.device, read_at_once(model, source, continues))
     source, limits = source[roster.sentences], limits[roster.sentences]
     state = model.start_decoding(source, beam)
     log = log_probabilities(model.step(state.first, state))

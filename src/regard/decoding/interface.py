@@ -102,6 +102,11 @@ def most_tokens_of(model: object) -> int | None:
     return None if found is None else int(found)
 
 
+def reads_one_by_one(model: object) -> bool:
+    """Whether the model's encoder, if it has one, has as many rows as there are sentences, and not tokens."""
+    return bool(getattr(getattr(model, "encoder", None), "reads_one_by_one", False))
+
+
 def ended_by(tokens: Int[Tensor, "..."], ends: tuple[int, ...]) -> Bool[Tensor, "..."]:
     """Which of the tokens end an output."""
     return torch.isin(tokens, torch.tensor(ends, device=tokens.device))

@@ -13,7 +13,7 @@ from regard.decoding.constraints import Constraints, RowPrompts, penalise_repeat
 from regard.decoding.hypothesis import Hypothesis, read_hypothesis
 from regard.decoding.interface import Decodable, PerSentence, ended_by
 from regard.decoding.penalty import LengthPenalty
-from regard.decoding.roster import LEAST_ROWS, Roster
+from regard.decoding.roster import Roster, read_at_once
 from regard.errors import CheckpointError
 from regard.notation import SourceIds, StepIds, StepLogits
 
@@ -72,7 +72,7 @@ def steps(
     ``choose(log-probabilities, position, sentence of each row)`` picks the tokens. ``limits`` bound the generated
     tokens of each sentence, ``</s>`` included.
     """
-    read_each = source.shape[1] - 1 if constraints.continues else LEAST_ROWS
+    read_each = read_at_once(model, source, constraints.continues)
     roster = Roster(len(source), rows_each, source.device, read_each)
     state = model.start_decoding(source[roster.sentences], rows_each)
     limits = limits[roster.sentences].repeat_interleave(rows_each)

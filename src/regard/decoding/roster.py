@@ -1,7 +1,9 @@
 """Who is still in the batch: finished sentences leave it, and a search never runs with too few rows.
 
-On a CPU the last bits of a matrix product depend on whether it has 1, 2 to 3, or more rows. A search therefore runs at
-least ``LEAST_ROWS`` rows; where too few sentences are left, others run along as filler and their result is dropped.
+On a CPU the last bits of a matrix product depend on whether it has few rows or many; how few is few depends on the
+processor and on how wide the matrix is: from 4 rows on there is no difference on one, from 16 on there is none on
+another (LOG.md). A search therefore runs at least ``LEAST_ROWS`` rows; where too few sentences are left, others run
+along as filler and their result is dropped.
 """
 
 from __future__ import annotations
@@ -10,9 +12,15 @@ import math
 
 import torch
 
-from regard.decoding.interface import Places, SentenceFlags
+from regard.decoding.interface import Places, SentenceFlags, reads_one_by_one
+from regard.notation import SourceIds
 
-LEAST_ROWS = 4
+LEAST_ROWS = 16
+
+
+def read_at_once(model: object, source: SourceIds, continues: bool) -> int:
+    """How many tokens of a sentence the model reads at once, before anything is written."""
+    return 1 if reads_one_by_one(model) else source.shape[1] - continues
 
 
 class Roster:

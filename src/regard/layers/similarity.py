@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
+from torch import nn
+
 from regard.notation import Keys, Queries, Scores
 
 
@@ -33,3 +36,17 @@ class DotProduct:
 
 
 scaled_dot_product = DotProduct()
+
+
+class Additive(nn.Module):
+    """v_h · tanh(q + k) of head h (Bahdanau et al. 2015, A.1.2), with W_a and U_a applied to q and k before."""
+
+    def __init__(self, heads: int, d_k: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(heads, d_k))
+        nn.init.xavier_uniform_(self.weight)
+
+    def forward(self, query: Queries, key: Keys) -> Scores:
+        """Every query against every key. All T · S sums are in memory at once."""
+        sums = query[:, :, :, None] + key[:, :, None]
+        return (sums.tanh() @ self.weight[:, None, :, None])[..., 0]
