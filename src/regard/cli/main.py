@@ -24,6 +24,7 @@ from regard.cli.evaluate import evaluate
 from regard.cli.export import export
 from regard.cli.fill import fill
 from regard.cli.inspect import inspect
+from regard.cli.look import look
 from regard.cli.study import study
 from regard.cli.summarize import summarize
 from regard.cli.train import train
@@ -87,7 +88,7 @@ def regard(
 COMMANDS = (
     *(demo, train),
     *(translate, summarize, complete, fill, classify, embed, search),
-    *(evaluate, compare, study, inspect, export),
+    *(evaluate, compare, look, study, inspect, export),
 )
 for command in COMMANDS:
     app.command()(command)

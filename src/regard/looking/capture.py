@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from regard.errors import RunError
 from regard.looking.align import pharaoh
 from regard.models.halves import Recorded
 from regard.models.transformer import EncoderDecoder
@@ -71,8 +72,12 @@ def alignment_matrix(attention: Attention) -> Tensor:
     """[T, S]: the mean over the heads of the last but one decoder layer.
 
     In trained translators that layer's attention to the source agrees best with word alignments (Garg et al. 2019).
+    Raises RunError for a model that does not look at its source.
     """
     cross = attention.cross
+    if not len(cross):
+        action = "take one that was trained with attention"
+        raise RunError.because("alignment", "a model whose decoder looks at nothing", "one with attention", action)
     return cross[max(0, len(cross) - 2)].mean(0)
 
 

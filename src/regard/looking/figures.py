@@ -8,6 +8,7 @@ from regard.looking.intervals import growth, shares
 from regard.looking.learning import learning_curve, schedule
 from regard.looking.maps import alignment, heads, masks, pointing
 from regard.looking.style import picture_suffix, save, themed_svg
+from regard.looking.translation_map import translation_map
 from regard.looking.trends import Panel, bars, trends
 from regard.looking.vectors import neighbours, word_maps
 
@@ -30,6 +31,7 @@ __all__ = [
     "schedule",
     "shares",
     "themed_svg",
+    "translation_map",
     "trends",
     "word_maps",
 ]

@@ -14,8 +14,7 @@ from regard.data.builtin import sample
 from regard.data.builtin.sample import Pair, pronoun_accuracy
 from regard.evaluation.scores import Scores
 from regard.layers.position import sinusoids
-from regard.looking.capture import alignment_matrix, attention_of
-from regard.looking.figures import alignment, learning_curve, pointing, positional_encoding, save
+from regard.looking.figures import learning_curve, pointing, positional_encoding, save, translation_map
 from regard.looking.pointing import Head, best_head, look_at_puzzles, share_right
 from regard.runs.folder import METRICS, load
 from regard.runs.journal import read_journal
@@ -154,16 +153,11 @@ def _draw(folder: Path, model: Model, story: Story, puzzles: Sequence[Pair]) -> 
     table = sinusoids(64, model.config.d_model).numpy()
     save(positional_encoding(table, "Positional encoding (section 3.5)"), folder / "positions.png")
     english, german = story.examples[0]
-    save(_alignment(model, english, german), folder / "alignment.png")
+    coders = (model.source_tokenizer, model.target_tokenizer)
+    aligned = translation_map(model.module, coders, english, german, "Which English word each German word looked at")
+    save(aligned, folder / "alignment.png")
     for word, name in LOOKING.items():
         save(_pointing(model, story.heads[word], puzzles, word, name), folder / f"{word}.png")
-
-
-def _alignment(model: Model, english: str, german: str) -> Any:
-    ids = model.source_tokenizer.encode(english), model.target_tokenizer.encode(german)
-    matrix = alignment_matrix(attention_of(model.module, *ids))[: len(ids[1]), : len(ids[0])]
-    pieces = model.source_tokenizer.pieces_of(ids[0]), model.target_tokenizer.pieces_of(ids[1])
-    return alignment(matrix.numpy(), *pieces, "Which English word each German word looked at", words=True)
 
 
 def _pointing(model: Model, chosen: ChosenHead, puzzles: Sequence[Pair], word: str, name: str) -> Any:
