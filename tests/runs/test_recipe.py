@@ -185,7 +185,8 @@ def test_all_mistakes_are_told_at_once():
         (
             {"family": "bert", "task": {"kind": "translation"}},
             "task.kind: got translation with family bert; expected one of masked_token, classification, "
-            "token_classification, embedding; or take one of the families bart, convs2s, marian, mbart, pegasus, rnn, t5, ",
+            "token_classification, embedding; or take one of the families bart, convs2s, marian, mbart, pegasus, rnn, "
+            "t5, ",
         ),
         ({"task": {"kind": "parsing"}}, "task.kind: got 'parsing'; expected one of translation, embedding, next_token"),
         ({"task": {"masking": {"share": 1}}}, "task.masking.share: got 1; expected less than 1"),

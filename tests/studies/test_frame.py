@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from regard import studies
 from regard.errors import RunError, SettingError
 from regard.studies.frame.page import check_folder, write
-from regard.studies.frame.study import Findings, Order, Picture, Study, Table
+from regard.studies.frame.study import OPTIONS, Findings, Order, Picture, Study, Table
 
 
 def findings() -> Findings:
@@ -32,7 +32,7 @@ def test_every_study_in_the_folder_says_what_it_is(name: str):
     assert study.name == name
     assert study.question.endswith("?")
     assert study.title
-    assert set(study.takes) <= {"text", "run", "tensor"}
+    assert set(study.takes) <= set(OPTIONS)
 
 
 def test_parts_are_no_studies():

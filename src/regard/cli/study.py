@@ -41,6 +41,7 @@ def study(
     """
     from regard import studies
     from regard.cli.console import StudyProgress, messages, print_table
+    from regard.runs.folder import load
     from regard.studies.frame.page import VERDICTS, check_folder, write
     from regard.studies.frame.study import Order
 
@@ -50,7 +51,7 @@ def study(
         return
     chosen = studies.get(name)
     watch = StudyProgress()
-    order = Order(quick, seed, text, run, tensor, source, target, repeats, watch)
+    order = Order(quick, seed, text, run, tensor, source, target, repeats, watch, load)
     chosen.check(order)
     folder = out if out is not None else Path(f"study-{name}")
     check_folder(folder, overwrite)

@@ -23,7 +23,8 @@ Line = Sequence[tuple[float, Interval]]
 class Panel:
     """One pair of axes: a line for each name through (amount, value), in the band of its intervals.
 
-    ``reference`` is a dashed line of its own ("chance", 50.0). ``limits`` are those of the values.
+    ``reference`` is a dashed line of its own ("chance", 50.0), ``border`` one across it, at an amount. ``limits`` are
+    those of the values.
     """
 
     lines: Mapping[str, Line]
@@ -34,6 +35,7 @@ class Panel:
     log_y: bool = False
     reference: tuple[str, float] | None = None
     limits: tuple[float | None, float | None] = (None, None)
+    border: tuple[str, float] | None = None
 
 
 def exact(value: float) -> Interval:
@@ -89,10 +91,16 @@ def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
         name, level = panel.reference
         axes.axhline(level, color=FAINT, linestyle="--", linewidth=1)
         axes.text(0.99, level, name, transform=axes.get_yaxis_transform(), ha="right", va="bottom", color=FAINT)
+    if panel.border is not None:
+        name, amount = panel.border
+        axes.axvline(amount, color=FAINT, linestyle="--", linewidth=1)
+        axes.text(amount, 0.99, f" {name}", transform=axes.get_xaxis_transform(), ha="left", va="top", color=FAINT)
     if panel.log_x:
         _logarithmic_ticks(axes, sorted({amount for points in panel.lines.values() for amount, _ in points}))
     if panel.log_y:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(*panel.limits)
     axes.set_xlabel(panel.across)
     axes.set_ylabel(panel.label)
@@ -104,8 +112,8 @@ def _logarithmic_ticks(axes: Axes, amounts: Sequence[float]) -> None:
     axes.set_xscale("log")
     if len(amounts) <= 10:
         axes.set_xticks(amounts)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda amount, _: f"{amount:,g}"))
         axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda amount, _: f"{amount:,g}"))  # matplotlib's own are formulas
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
@@ -122,7 +130,7 @@ def bars(rows: Mapping[str, Interval], label: str, title: str = "", digits: int 
         if one.high > one.low:
             axes.plot([one.low, one.high], [place, place], color=INK, linewidth=1.1)
         axes.text(max(one.value, one.high), place, f"  {one.value:,.{digits}f}", va="center", fontsize=9)
-    axes.set_xlim(min(0.0, *(one.value for one in rows.values())), 1.14 * furthest)
+    axes.set_xlim(min(0.0, *(one.value for one in rows.values())), 1.14 * (furthest or 1.0))
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(range(len(rows)), shown.texts, **shown.style)
     axes.tick_params(axis="y", length=0)

@@ -22,7 +22,8 @@ class Order:
 
     ``source`` and ``target`` (sentence pairs), ``text`` and ``run`` take the place of a study's own data; ``tensor``
     names the weights to look at in ``run``, where there is a choice. Everything that chance decides is repeated for
-    ``repeats`` seeds from ``seed`` on. ``watch`` is told how far the work is.
+    ``repeats`` seeds from ``seed`` on. ``watch`` is told how far the work is. ``open`` makes a model of ``run``: runs
+    stand above studies, so it is handed in.
     """
 
     quick: bool = False
@@ -34,6 +35,7 @@ class Order:
     target: Path | None = None
     repeats: int | None = None
     watch: Watch = field(default=SILENT, compare=False)
+    open: Callable[[Path], Any] | None = field(default=None, compare=False)
 
     @property
     def seeds(self) -> tuple[int, ...]:

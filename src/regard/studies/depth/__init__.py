@@ -1,0 +1,1 @@
+"""What depth does to the vectors of positions, before any training."""

@@ -1,0 +1,1 @@
+"""How sharp softmax is, and how much gradient it lets through."""

@@ -1,0 +1,1 @@
+"""Models with one of the masks left out, and what padding does to them."""

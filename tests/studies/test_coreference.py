@@ -1,0 +1,112 @@
+"""The pronoun study in small: intervals, the rule, the study from training to page, and a run of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from regard.data.builtin import sample
+from regard.data.builtin.sample import Pair
+from regard.errors import RunError
+from regard.evaluation.interval import Interval, wilson
+from regard.studies import coreference
+from regard.studies.coreference import ADJECTIVE, HEAD, QUICK, TRANSLATED, held, interval
+from regard.studies.frame.page import write
+from regard.studies.frame.study import Findings, Order
+from regard.studies.pronouns.answers import INTERVENTIONS, NEITHER, NOBODY, NOTHING, Asked
+
+TINY = replace(
+    QUICK, model={**QUICK.model, "layers": 1, "d_model": 8, "d_ff": 8, "heads": 2}, steps=2, batch_tokens=64, test=30
+)
+SOME, NO, MAYBE = Interval(0.9, 0.8, 0.95), Interval(0.5, 0.45, 0.55), Interval(0.56, 0.48, 0.64)
+
+
+@dataclass
+class Opened:
+    """As much of a run as the study looks at."""
+
+    module: Any
+    source_tokenizer: Any = None
+    target_tokenizer: Any = None
+
+
+@pytest.fixture(scope="module")
+def few() -> Iterator[dict[str, list[Pair]]]:
+    """The built-in pairs, fewer of them, and drawn once."""
+    whole = sample.splits()
+    found = {"train": whole["train"][:400], "valid": whole["valid"][:12], "test": whole["test"]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample, "splits", lambda: found)
+        patch.setattr(coreference, "QUICK", TINY)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def learnt(few: dict[str, list[Pair]]) -> tuple[Findings, Asked]:
+    """The study, and the model that it trained."""
+    kept: list[Asked] = []
+    trained = coreference._trained
+
+    def keep(*given: Any) -> Asked:
+        kept.append(trained(*given))
+        return kept[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coreference, "_trained", keep)
+        return coreference.run(Order(quick=True)), kept[0]
+
+
+def test_one_model_has_wilson_s_interval_and_several_their_mean():
+    hits = np.array([True] * 9 + [False])
+    assert interval([hits]) == wilson(9, 10)
+    several = interval([hits, np.array([True] * 7 + [False] * 3)])
+    assert several.value == pytest.approx(0.8)
+    assert several.high == pytest.approx(0.8 + 12.706 * 0.1, abs=1e-3)  # t(0.975, 1) · s / √2, with s / √2 = 0.1
+
+
+@pytest.mark.parametrize(
+    ("translated", "looked", "expected"),
+    [(SOME, SOME, True), (SOME, NO, False), (NO, SOME, False), (SOME, MAYBE, None), (MAYBE, NO, False)],
+)
+def test_both_must_surely_be_above_chance(translated: Interval, looked: Interval, expected: bool | None):
+    assert held({TRANSLATED: translated, HEAD: looked, ADJECTIVE: SOME}) is expected
+    assert held({TRANSLATED: translated, HEAD: looked, ADJECTIVE: NO}) is expected
+
+
+def test_the_study_writes_its_page_and_the_sentence_agrees_with_its_numbers(
+    few: dict[str, list[Pair]], learnt: tuple[Findings, Asked], tmp_path: Path
+):
+    found, _ = learnt
+    write(coreference.STUDY, found, tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").glob("*.png")}
+    assert names == {"it.png", "adjective.png", "shares.png", "hidden.png"}
+    numbers = found.numbers
+    assert numbers["puzzles"] == sum(one.puzzle is not None for one in few["test"][:30])
+    assert set(numbers["shares"]) == {TRANSLATED, HEAD, ADJECTIVE}
+    assert set(numbers["hidden"]) == set(INTERVENTIONS)
+    for one in numbers["shares"].values():
+        shown = Interval(one["value"], one["low"], one["high"]).text()
+        sure = "surely above" if one["low"] > 0.5 else "surely below" if one["high"] < 0.5 else "not surely other than"
+        assert f"in {shown} %, {sure} chance" in found.sentence
+    for name in (NOTHING, NEITHER, NOBODY):
+        one = numbers["hidden"][name]
+        assert Interval(one["value"], one["low"], one["high"]).text() in found.sentence
+
+
+def test_a_run_is_looked_into_in_the_place_of_a_model_of_one_s_own(learnt: tuple[Findings, Asked], tmp_path: Path):
+    found, asked = learnt
+    opened = Opened(asked.model, asked.source, asked.target)
+    again = coreference.run(Order(quick=True, run=tmp_path / "mine", open=lambda folder: opened))
+    assert again.settings == {"run": "mine"}
+    assert again.numbers == found.numbers
+    assert again.sentence == found.sentence
+
+
+def test_a_run_without_an_encoder_that_attends_is_refused(few: dict[str, list[Pair]], tmp_path: Path):
+    with pytest.raises(RunError, match=r"got a model of another kind; expected an encoder–decoder whose encoder has"):
+        coreference.run(Order(quick=True, run=tmp_path / "mine", open=lambda folder: Opened(None)))

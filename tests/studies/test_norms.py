@@ -1,0 +1,88 @@
+"""Norms: the sheets against torch and by hand, the verdict in every direction, and the study in small."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from regard.looking.norms import scaled
+from regard.studies import norms
+from regard.studies.frame.page import write
+from regard.studies.frame.study import Order
+from regard.studies.frame.verdict import Difference
+from regard.studies.norms import QUICK, run, verdict
+
+
+def test_each_sheet_is_what_its_name_says():
+    texts = np.random.default_rng(1).normal(2, 3, size=(2, 3, 4))
+    rows = texts.reshape(6, 4)
+    found = {name: sheet.numbers for name, sheet in scaled(texts, 2).items()}
+    tensor = torch.from_numpy(rows)
+    assert found["As they are"] == pytest.approx(rows)
+    by_hand = (rows - rows.min(0)) / (rows.max(0) - rows.min(0))
+    assert found["Min–max scaling"] == pytest.approx(by_hand)
+    standard = (rows - rows.mean(0)) / np.sqrt(rows.var(0) + 1e-5)
+    assert found["Standardisation = batch norm"] == pytest.approx(standard)
+    assert found["Layer norm"] == pytest.approx(functional.layer_norm(tensor, (4,)).numpy())
+    assert found["RMS norm"] == pytest.approx(functional.rms_norm(tensor, (4,), eps=1e-6).numpy())
+    assert found["Group norm"] == pytest.approx(functional.group_norm(tensor, 2).numpy())
+
+
+def test_the_frames_are_around_what_another_number_changes():
+    texts = np.random.default_rng(2).normal(size=(2, 3, 4))
+    nudged = texts.copy()
+    nudged[0, 1, 2] += 0.5
+    before, after = scaled(texts, 2), scaled(nudged, 2)
+    for name, sheet in before.items():
+        changed = np.argwhere(~np.isclose(sheet.numbers, after[name].numbers))
+        tall, wide = changed.max(0) - changed.min(0) + 1
+        if name != "Min–max scaling":  # changes a feature only where its least or greatest number does
+            assert (tall, wide) == (sheet.together if sheet.together != (0, 0) else (1, 1)), name
+
+
+@pytest.mark.parametrize(
+    ("gap", "held"),
+    [
+        (Difference(0.3, True, ""), True),
+        (Difference(-0.3, True, ""), False),
+        (Difference(0.3, False, ""), None),
+        (Difference(-0.3, False, ""), None),
+    ],
+)
+def test_the_claim_holds_where_batch_norm_is_surely_worse_in_the_smallest_batches(gap, held):
+    assert verdict(gap) is held
+
+
+def test_the_study_in_small_compares_norms_that_saw_as_many_tokens(monkeypatch, few_pairs, tmp_path):
+    tiny = replace(
+        QUICK,
+        model={**QUICK.model, "d_model": 16, "d_ff": 8},
+        batches=(32, 64),
+        tokens=128,
+        varied=("layer", "batch"),
+        test=4,
+    )
+    monkeypatch.setattr(norms, "QUICK", tiny)
+    monkeypatch.setattr(norms, "pairs_of", lambda order: few_pairs)
+    steps: list[int] = []
+
+    def watched(arms, *given):
+        steps.extend(arm.plan.steps * arm.plan.batch_tokens for arm in arms)
+        return norms_try_arms(arms, *given)
+
+    norms_try_arms = norms.try_arms
+    monkeypatch.setattr(norms, "try_arms", watched)
+    found = run(Order(quick=True))
+    assert set(steps) == {128}
+    gap = found.numbers["batch minus layer"]["32"]
+    size = found.numbers["by batch size"]["32"]
+    batch, layer = (size[f"{kind} norm, 32 tokens a batch"][0]["nats_per_token"] for kind in ("batch", "layer"))
+    assert gap["value"] == pytest.approx(batch - layer)
+    assert f"32 tokens: {batch - layer:+.3f} nats per token" in found.sentence
+    assert found.held is (None if not gap["sure"] else gap["value"] > 0)
+    write(norms.STUDY, found, tmp_path)
+    assert {path.name for path in tmp_path.glob("*.png")} == {"norms.png", "sheets.png"}
