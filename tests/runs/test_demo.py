@@ -12,10 +12,10 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 from regard.data.builtin import sample
-from regard.data.builtin.sample import Pair
+from regard.data.builtin.sample import Pair, twins
 from regard.looking.capture import attention_of
 from regard.runs import demo as demos
-from regard.runs.demo import CLASSIC, RECIPE, twins
+from regard.runs.demo import CLASSIC, RECIPE
 from regard.runs.folder import load
 from regard.runs.train import Outcome
 

@@ -11,7 +11,15 @@ from sacrebleu.metrics.bleu import BLEU
 from regard.errors import DataError
 from regard.studies.by_length.bleu import bleu, bleu_draws, counted
 from regard.studies.by_length.buckets import Bucket, by_sentences, by_tokens
-from regard.studies.by_length.copying import changes, copied, copied_exactly, inside, over_texts, texts_to_copy
+from regard.studies.by_length.copying import (
+    broke_off,
+    changes,
+    copied,
+    copied_exactly,
+    inside,
+    over_texts,
+    texts_to_copy,
+)
 from regard.studies.by_length.falls import falls_more, in_bucket
 
 REFERENCES = ["the cat sat on the mat", "a dog ran to the park today", "it rains", "she reads a long book in the sun"]
@@ -87,6 +95,8 @@ def test_copies_are_compared_word_by_word():
     assert copied("a b c d", "a x c") == 0.5
     assert copied("a b", "b a") == 0
     assert copied("a b", "a b a b") == 1
+    assert broke_off("a b c", "a x")
+    assert not broke_off("a b c", "x y z")
     assert not copied_exactly("a b", "a b a b")
     assert not copied_exactly("a b", "a")
     assert copied_exactly("a b", " a  b ")
@@ -98,6 +108,14 @@ def test_texts_to_copy_have_words_and_lengths_as_asked_and_the_seed_decides():
     assert {len(source.split()) for source, _ in texts} == {1, 2, 3, 4}
     assert {word for source, _ in texts for word in source.split()} == {"a", "b", "c"}
     assert texts == texts_to_copy(["a", "b", "c"], range(1, 5), 200, 1) != texts_to_copy(["a"], range(1, 5), 200, 1)
+
+
+def test_copies_of_each_length_are_measured_apart(outcome):
+    texts = ["a", "b", "a b", "c d"]
+    found = measured((1, 2), texts, {"arm": [outcome(translations=["a", "a", "a b", "c x"])]}, copied)
+    assert {length: list(values) for length, values in found["arm"][0].items()} == {1: [1, 0], 2: [1, 0.5]}
+    assert percent(found["arm"], (1,)) == 50
+    assert percent(found["arm"], (1, 2)) == 62.5
 
 
 def test_a_change_is_the_share_beyond_minus_that_inside():

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from regard.data.builtin.sample import Pair, Puzzle, splits
+from regard.data.builtin.sample import Pair, Puzzle, splits, twins
 from regard.data.tokenizers.tokenizer import Tokenizer, TokenizerSettings, train_tokenizer
 from regard.families import transformer
 from regard.layers.multihead import MultiHeadAttention
 from regard.looking.capture import capture
 from regard.models.vocabulary import own_vocabulary
-from regard.studies.pronouns.answers import Asked, says_right, twins
+from regard.studies.pronouns.answers import Asked, says_right
 from regard.studies.pronouns.hiding import ALL, hidden_pairs, hidden_places, hiding, places_of
 
 WIDE = Pair(

@@ -61,12 +61,13 @@ def test_the_study_in_small_compares_norms_that_saw_as_many_tokens(monkeypatch, 
     tiny = replace(
         QUICK,
         model={**QUICK.model, "d_model": 16, "d_ff": 8},
-        batches=(32, 64),
+        batches=(64, 128),
         tokens=128,
         varied=("layer", "batch"),
-        test=4,
+        test=2,
     )
     monkeypatch.setattr(norms, "QUICK", tiny)
+    monkeypatch.setattr(norms, "KINDS", ("layer", "batch"))
     monkeypatch.setattr(norms, "pairs_of", lambda order: few_pairs)
     steps: list[int] = []
 
@@ -78,11 +79,11 @@ def test_the_study_in_small_compares_norms_that_saw_as_many_tokens(monkeypatch, 
     monkeypatch.setattr(norms, "try_arms", watched)
     found = run(Order(quick=True))
     assert set(steps) == {128}
-    gap = found.numbers["batch minus layer"]["32"]
-    size = found.numbers["by batch size"]["32"]
-    batch, layer = (size[f"{kind} norm, 32 tokens a batch"][0]["nats_per_token"] for kind in ("batch", "layer"))
+    gap = found.numbers["batch minus layer"]["64"]
+    size = found.numbers["by batch size"]["64"]
+    batch, layer = (size[kind][0]["nats_per_token"] for kind in ("batch", "layer"))
     assert gap["value"] == pytest.approx(batch - layer)
-    assert f"32 tokens: {batch - layer:+.3f} nats per token" in found.sentence
+    assert f"64 tokens: {batch - layer:+.3f} nats per token" in found.sentence
     assert found.held is (None if not gap["sure"] else gap["value"] > 0)
     write(norms.STUDY, found, tmp_path)
     assert {path.name for path in tmp_path.glob("*.png")} == {"norms.png", "sheets.png"}

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from regard.data.builtin import sample
-from regard.data.builtin.sample import Pair, pronoun_accuracy
+from regard.data.builtin.sample import Pair, pronoun_accuracy, twins
 from regard.evaluation.scores import Scores
 from regard.layers.position import sinusoids
 from regard.looking.figures import learning_curve, pointing, positional_encoding, save, translation_map
@@ -135,16 +135,6 @@ def _choose_head(model: Model, pairs: Mapping[str, Sequence[Pair]], word: str) -
     )
     head = best_head(valid)
     return ChosenHead(head, share_right(test, head.layer, head.head))
-
-
-def twins(pairs: Sequence[Pair]) -> tuple[Pair, Pair]:
-    """The shortest two puzzles about the same animal and place, in one of which "it" is the animal."""
-    animals, places = (
-        {(one.puzzle.right, one.puzzle.wrong): one for one in pairs if one.puzzle and one.puzzle.antecedent == kind}
-        for kind in ("animal", "place")
-    )
-    both = [(one, places[place, animal]) for (animal, place), one in animals.items() if (place, animal) in places]
-    return min(both, key=lambda two: len(two[0].english) + len(two[1].english))
 
 
 def _draw(folder: Path, model: Model, story: Story, puzzles: Sequence[Pair]) -> None:

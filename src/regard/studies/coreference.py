@@ -12,7 +12,7 @@ from typing import Any
 
 from regard.config import setting
 from regard.data.builtin import sample
-from regard.data.builtin.sample import Pair
+from regard.data.builtin.sample import Pair, twins
 from regard.errors import RunError
 from regard.evaluation.interval import Interval, wilson
 from regard.looking.figures import pointing
@@ -34,7 +34,6 @@ from regard.studies.pronouns.answers import (
     Asked,
     Hits,
     answer,
-    twins,
 )
 from regard.training.settings import TrainSettings
 

@@ -37,7 +37,7 @@ class Heads:
 
 
 FULL = Heads()
-QUICK = replace(FULL, model={**MODEL, "d_model": 64, "d_ff": 256}, heads=(1, 4, 32), steps=400, batch_tokens=1024)
+QUICK = replace(FULL, model={**MODEL, "d_model": 64, "d_ff": 256}, heads=(1, 4, 32), steps=260, batch_tokens=1024)
 
 
 @dataclass(frozen=True)

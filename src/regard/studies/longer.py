@@ -13,8 +13,17 @@ from regard.data.builtin import sample
 from regard.data.tokenizers.tokenizer import TokenizerSettings
 from regard.evaluation.interval import Interval
 from regard.looking.trends import Panel, trends
-from regard.studies.by_length.copying import Shares, changes, copied, copied_exactly, inside, over_texts, texts_to_copy
-from regard.studies.frame.arms import Arm, Outcome, of_family, try_arms
+from regard.studies.by_length.copying import (
+    Shares,
+    broke_off,
+    changes,
+    copied,
+    copied_exactly,
+    inside,
+    over_texts,
+    texts_to_copy,
+)
+from regard.studies.frame.arms import Arm, of_family, try_arms
 from regard.studies.frame.pairs import SentencePairs, with_tokenizers
 from regard.studies.frame.study import Findings, Order, Picture, Study, Table
 from regard.studies.frame.summary import curve_panel, outcome_numbers, told
@@ -65,26 +74,28 @@ def run(order: Order) -> Findings:
     settings = QUICK if order.quick else FULL
     pairs = _pairs(settings, order.seed)
     outcomes = try_arms([_arm(settings, kind) for kind in settings.positions], pairs, order.seeds, order.watch)
-    shares = {kind: [_shares(settings, pairs, one) for one in group] for kind, group in outcomes.items()}
+    shares, exact, short = (
+        measured(settings.tested, pairs.sources, outcomes, measure) for measure in (copied, copied_exactly, broke_off)
+    )
     fell = {kind: changes(group, settings.trained, settings.beyond) for kind, group in shares.items()}
     words = {
         kind: [(length, over_texts(group, length)) for length in settings.tested] for kind, group in shares.items()
     }
-    exact = {kind: [_exact(settings, pairs, one) for one in group] for kind, group in outcomes.items()}
     words, texts = _lines(settings, shares), _lines(settings, exact)
     learnt = float(np.mean([inside(one, settings.trained).mean() for one in shares[SINUSOID]]))
     border = ("longest of training", float(settings.trained))
     panels = [
-        Panel(words, "words in the text", "words copied, %", "Words", limits=(-3, 103), border=border),
-        Panel(texts, "words in the text", "texts copied exactly, %", "Whole texts", limits=(-3, 103), border=border),
+        Panel(words, "words in the text", "words copied, %", "Words", limits=(-3, 112), border=border),
+        Panel(texts, "words in the text", "texts copied exactly, %", "Whole texts", limits=(-3, 112), border=border),
         curve_panel(outcomes, "Training"),
     ]
     return Findings(
-        _sentence(settings, shares, fell),
+        _sentence(settings, shares, short, fell),
         {
             "arms": outcome_numbers(outcomes),
             "words copied": {kind: {length: one.value for length, one in line} for kind, line in words.items()},
             "texts copied": {kind: {length: one.value for length, one in line} for kind, line in texts.items()},
+            "copies too short beyond": {kind: percent(group, settings.beyond) for kind, group in short.items()},
             "beyond minus inside": {kind: {"value": one.value, "sure": one.sure} for kind, one in fell.items()},
         },
         [_table("Words copied, %", settings, words, fell), _table("Texts copied exactly, %", settings, texts, {})],
@@ -119,16 +130,6 @@ def _arm(settings: Longer, kind: str) -> Arm:
     return Arm(kind, of_family("transformer", {**settings.model, "positions": kind, "longest": longest}), plan)
 
 
-def _shares(settings: Longer, pairs: SentencePairs, one: Outcome) -> Shares:
-    values = np.array([copied(*both) for both in zip(pairs.sources, one.translations, strict=True)])
-    return dict(zip(settings.tested, values.reshape(len(settings.tested), -1), strict=True))
-
-
-def _exact(settings: Longer, pairs: SentencePairs, one: Outcome) -> Shares:
-    values = np.array([copied_exactly(*both) for both in zip(pairs.sources, one.translations, strict=True)], float)
-    return dict(zip(settings.tested, values.reshape(len(settings.tested), -1), strict=True))
-
-
 def _lines(settings: Longer, shares: Mapping[str, Sequence[Shares]]) -> dict[str, list[tuple[int, Interval]]]:
     return {kind: [(length, over_texts(group, length)) for length in settings.tested] for kind, group in shares.items()}
 
@@ -145,20 +146,21 @@ def verdict(change: Difference, inside: float) -> bool | None:
     return True if change.value > -SLIGHT else None
 
 
-def _sentence(settings: Longer, shares: Mapping[str, Sequence[Shares]], fell: Mapping[str, Difference]) -> str:
-    def mean(kind: str, lengths: Sequence[int]) -> float:
-        return 100 * float(np.mean([[one[length].mean() for length in lengths] for one in shares[kind]]))
-
-    inside = [length for length in settings.tested if length <= settings.trained]
-    best = max(shares, key=lambda kind: mean(kind, settings.beyond))
-    end, first, last = settings.trained, settings.beyond[0], settings.beyond[-1]
-    won = (
-        f"the best of all is {best} with {mean(best, settings.beyond):.1f} %" if best != SINUSOID else "the best of all"
-    )
+def _sentence(
+    settings: Longer,
+    shares: Mapping[str, Sequence[Shares]],
+    short: Mapping[str, Sequence[Shares]],
+    fell: Mapping[str, Difference],
+) -> str:
+    within = [length for length in settings.tested if length <= settings.trained]
+    beyond = {kind: percent(group, settings.beyond) for kind, group in shares.items()}
+    best = max(beyond, key=lambda kind: beyond[kind])
+    won = "the best of all" if best == SINUSOID else f"the best of all is {best} with {beyond[best]:.1f} %"
     return (
-        f"With sinusoids {mean(SINUSOID, inside):.1f} % of the words of texts as long as those of training (up to "
-        f"{end} words) are copied, and {mean(SINUSOID, settings.beyond):.1f} % of texts of {first} to {last} words "
-        f"({fell[SINUSOID].text('of all words', 3)}): beyond training, {won}."
+        f"With sinusoids {percent(shares[SINUSOID], within):.1f} % of the words of texts as long as those of training "
+        f"(up to {settings.trained} words) are copied, and {beyond[SINUSOID]:.1f} % of texts of {settings.beyond[0]} "
+        f"to {settings.beyond[-1]} words ({fell[SINUSOID].text('of all words', 3)}), where "
+        f"{percent(short[SINUSOID], settings.beyond):.0f} % of the copies end too early: beyond training, {won}."
     )
 
 

@@ -144,6 +144,16 @@ def _span(text: str, word: str) -> tuple[int, int]:
     return found[0]
 
 
+def twins(pairs: Sequence[Pair]) -> tuple[Pair, Pair]:
+    """The shortest two puzzles about the same animal and place, in one of which "it" is the animal."""
+    animals, places = (
+        {(one.puzzle.right, one.puzzle.wrong): one for one in pairs if one.puzzle and one.puzzle.antecedent == kind}
+        for kind in ("animal", "place")
+    )
+    both = [(one, places[place, animal]) for (animal, place), one in animals.items() if (place, animal) in places]
+    return min(both, key=lambda two: len(two[0].english) + len(two[1].english))
+
+
 def pronoun_accuracy(pairs: Sequence[Pair], translations: Sequence[str]) -> float:
     """The share of puzzles (0 to 1) whose translation calls "it" by the right pronoun.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from regard.evaluation.interval import Interval, bootstrap, bootstrap_means
+from regard.studies.frame.arms import Outcome
 from regard.studies.frame.pairs import Pair
+from regard.studies.frame.summary import Outcomes
 from regard.studies.frame.verdict import Difference, over_seeds, seeds_differ
 
 Shares = Mapping[int, np.ndarray]  # of each text's words that were copied, or 1 where all were, by the texts' length
@@ -29,6 +31,28 @@ def copied(text: str, copy: str) -> float:
 def copied_exactly(text: str, copy: str) -> bool:
     """Every word of it, in order, and no other."""
     return text.split() == copy.split()
+
+
+def broke_off(text: str, copy: str) -> bool:
+    """The copy has fewer words than the text."""
+    return len(copy.split()) < len(text.split())
+
+
+def measured(
+    lengths: Sequence[int], texts: Sequence[str], outcomes: Outcomes, measure: Callable[[str, str], float]
+) -> dict[str, list[Shares]]:
+    """``measure`` of each text and its copy by each arm and seed; ``texts`` are equally many of each length in turn."""
+
+    def of_texts(one: Outcome) -> Shares:
+        values = [float(measure(*both)) for both in zip(texts, one.translations, strict=True)]
+        return dict(zip(lengths, np.array(values).reshape(len(lengths), -1), strict=True))
+
+    return {name: [of_texts(one) for one in group] for name, group in outcomes.items()}
+
+
+def percent(group: Sequence[Shares], lengths: Sequence[int]) -> float:
+    """The mean over seeds, and over ``lengths`` alike."""
+    return 100 * float(np.mean([shares[length].mean() for shares in group for length in lengths]))
 
 
 def inside(shares: Shares, trained: int) -> np.ndarray:

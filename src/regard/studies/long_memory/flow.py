@@ -22,7 +22,7 @@ def gradient_norms(model: Reader, batch: LabelledBatch) -> np.ndarray:
     loss = functional.cross_entropy(model.judge(x), batch.labels, reduction="sum")
     (gradient,) = torch.autograd.grad(loss, x)
     norms = gradient.norm(dim=2).clamp(min=torch.finfo(torch.float64).tiny)
-    found: np.ndarray = norms.log10().numpy()
+    found: np.ndarray = norms.log10().flip(1).numpy()
     return found
 
 

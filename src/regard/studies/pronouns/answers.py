@@ -93,16 +93,6 @@ def answer(asked: Asked, valid: Sequence[Pair], test: Sequence[Pair], seed: int)
     return Answers(np.array(right), heads, looked, said)
 
 
-def twins(pairs: Sequence[Pair]) -> tuple[Pair, Pair]:
-    """The shortest two puzzles about the same animal and place, in one of which "it" is the animal."""
-    animals, places = (
-        {(one.puzzle.right, one.puzzle.wrong): one for one in pairs if one.puzzle and one.puzzle.antecedent == kind}
-        for kind in ("animal", "place")
-    )
-    both = [(one, places[place, animal]) for (animal, place), one in animals.items() if (place, animal) in places]
-    return min(both, key=lambda two: len(two[0].english) + len(two[1].english))
-
-
 @torch.inference_mode()
 def says_right(asked: Asked, pairs: Sequence[Pair], hidden: Hidden | None = None, unseen: Hidden | None = None) -> Hits:
     """For each puzzle: is its pronoun the likeliest token after the reference up to "weil"?
