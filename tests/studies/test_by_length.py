@@ -17,7 +17,9 @@ from regard.studies.by_length.copying import (
     copied,
     copied_exactly,
     inside,
+    measured,
     over_texts,
+    percent,
     texts_to_copy,
 )
 from regard.studies.by_length.falls import falls_more, in_bucket

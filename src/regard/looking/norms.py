@@ -69,7 +69,7 @@ def _draw(axes: Axes, sheet: Sheet, texts: int) -> None:
     axes.imshow(sheet.numbers / most * STRONGEST, cmap=SIGNED, vmin=-1, vmax=1, aspect="auto")
     for row, column in np.ndindex(positions, features):
         number = f"{round(float(sheet.numbers[row, column]), 1) + 0.0:.1f}".replace("-", "−")
-        axes.text(column, row, number, ha="center", va="center", fontsize=8.5)
+        axes.text(column, row, number, ha="center", va="center", fontsize=8.5, in_layout=False)
     for boundary in range(1, texts):
         axes.axhline(boundary * positions / texts - 0.5, color=FAINT, linewidth=1, linestyle=":")
     tall, wide = sheet.together

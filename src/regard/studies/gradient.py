@@ -114,8 +114,8 @@ _NOTES = (
     "95 % at 3, 10 to the power −0.30, −0.14 and −0.02. So a bias opens the way before anything is learned.",
     "A model that has learned sends the gradient to the word that it needs: the trained Transformer's grows with "
     "distance, as the answer stands furthest. Where every word is recalled, the loss and all norms are small.",
-    "A model that recalls no more words than chance would has hardly learned: what is shown of it after training is then "
-    "mostly what it began with.",
+    "A model that recalls no more words than chance would has hardly learned: what is shown of it after training is "
+    "then mostly what it began with.",
     "Trained models of one seed are compared over texts, not over seeds: that says nothing about other seeds.",
 )
 

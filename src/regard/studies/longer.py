@@ -20,7 +20,9 @@ from regard.studies.by_length.copying import (
     copied,
     copied_exactly,
     inside,
+    measured,
     over_texts,
+    percent,
     texts_to_copy,
 )
 from regard.studies.frame.arms import Arm, of_family, try_arms
