@@ -232,6 +232,8 @@ def test_language_models_have_the_numbers_of_evaluate(command, trained, toy):
             "compare: got both --source and --text; expected one kind of test set",
         ),
         (["{run}", "--source", "{en}"], "--source: got one file of two; expected a source and a target; name both."),
+        (["{run}", "{pairs}", "--label", "size"], "--label: got size; expected none with --source and --target"),
+        (["{run}", "--text", "{en}", "--beam", "2"], "--beam: got 2; expected none with --text, where it says nothing"),
         (["{run}", "{pairs}", "--tokenize", "spaces"], "tokenize: got 'spaces'; expected one of 13a, intl,"),
         (["{run}", "{pairs}", "--lengths", "9,5"], "--lengths: got '9,5'; expected rising whole numbers from 1 on;"),
         (["{run}", "{pairs}", "--lengths", ""], "--lengths: got ''; expected rising whole numbers from 1 on;"),

@@ -48,6 +48,8 @@ def test_what_cannot_be_drawn_is_refused_before_any_work(refuses, finished_run, 
     refuses("look", finished_run, ENGLISH, "--out", tmp_path / "picture.gif", says="expected a picture's .png, .svg")
     refuses("look", finished_run, "  ", "--out", out, says="SENTENCE: got nothing but white space")
     refuses("look", finished_run, ENGLISH, "--target", " ", "--out", out, says="got nothing but white space")
+    beam = ("--target", GERMAN, "--beam", "4", "--out", out)
+    refuses("look", finished_run, ENGLISH, *beam, says="--beam: got 4; expected none with --target")
     refuses("look", tmp_path / "none", ENGLISH, "--out", out, says="none")
 
 

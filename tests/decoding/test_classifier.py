@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from regard.decoding.classifier import Classifier
+from regard.decoding.roster import LEAST_ROWS
 from regard.errors import CheckpointError, DataError
 
 
@@ -72,7 +73,7 @@ def test_only_texts_of_one_length_share_a_batch_and_a_text_fares_the_same_in_any
     seen = []
     together = classifier.classify(texts, batch_tokens=60, progress=seen.append)
     assert [classifier.classify([text])[0] for text in texts] == together
-    assert all(rows >= 4 and (rows == 4 or rows * width <= 60) for rows, width in model.shapes)
+    assert all(rows >= LEAST_ROWS and (rows == LEAST_ROWS or rows * width <= 60) for rows, width in model.shapes)
     assert seen == sorted(seen)
     assert seen[-1] == 60
     order = random.sample(range(60), 60)

@@ -10,7 +10,7 @@ from torch import nn
 
 from regard.decoding.embedder import Embedder
 from regard.errors import DataError, SettingError
-from regard.families import gpt2, transformer
+from regard.families import gpt2, rnn, transformer
 from regard.models.vocabulary import Vocabulary, joint_vocabulary
 
 
@@ -72,6 +72,31 @@ def test_a_text_has_the_same_vector_alone_and_in_any_batch():
     assert np.array_equal(np.concatenate([embedder.embed([text]) for text in texts]), together)
     assert seen[-1] == 40
     assert model.training
+
+
+def test_a_text_is_read_as_often_as_makes_rows_enough():
+    """Sixteen rows: of a long text its tokens are as many, and where it is read token by token, each is one row."""
+
+    class Counting(Table):
+        def forward(self, ids, types=None):
+            self.shape = tuple(ids.shape)
+            return super().forward(ids, types)
+
+    model = Counting()
+    for length, copies in ((0, 16), (4, 4), (20, 1)):
+        Embedder(model, Words(2)).embed([" 7" * length])
+        assert model.shape == (copies, length + 1)
+    model.encoder = SimpleNamespace(reads_one_by_one=True)
+    Embedder(model, Words(2)).embed([" 7" * 20])
+    assert model.shape == (16, 21)
+
+
+def test_a_recurrent_encoder_s_vectors_are_the_same_alone_and_in_any_batch():
+    model = rnn.build(rnn.TOY, joint_vocabulary(30))
+    texts = some_texts(12)
+    embedder = Embedder(model, Words(0))
+    together = embedder.embed(texts)
+    assert np.array_equal(np.concatenate([embedder.embed([text]) for text in texts]), together)
 
 
 def test_of_an_encoder_and_decoder_the_encoder_reads():

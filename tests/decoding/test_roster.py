@@ -14,7 +14,7 @@ def leave(roster, *done):
 
 
 def test_the_finished_leave_and_the_others_close_up():
-    roster = Roster(6, 1, torch.device("cpu"))
+    roster = Roster(6, LEAST_ROWS // 4, torch.device("cpu"))  # never fewer than four sentences
     assert leave(roster, 0, 0, 0, 0, 0, 0) == ([], None)
     assert leave(roster, 0, 1, 0, 0, 1, 0) == ([(1, 1), (4, 4)], [0, 2, 3, 5])
     assert leave(roster, 1, 0, 0, 0) == ([(0, 0)], [1, 2, 3, 0])  # the first stays as filler
@@ -23,10 +23,14 @@ def test_the_finished_leave_and_the_others_close_up():
 
 
 def test_too_few_sentences_are_filled_up():
-    assert Roster(1, 1, torch.device("cpu")).sentences.tolist() == [0, 0, 0, 0]
-    assert Roster(1, 2, torch.device("cpu")).sentences.tolist() == [0, 0]
-    assert Roster(1, 5, torch.device("cpu")).sentences.tolist() == [0]
-    assert Roster(5, 1, torch.device("cpu")).sentences.tolist() == [0, 1, 2, 3, 4]
+    cpu = torch.device("cpu")
+    assert Roster(1, 1, cpu).sentences.tolist() == [0] * 16
+    assert Roster(1, 2, cpu).sentences.tolist() == [0] * 8
+    assert Roster(1, 5, cpu).sentences.tolist() == [0] * 4
+    assert Roster(3, 5, cpu).sentences.tolist() == [0, 1, 2, 2]
+    assert Roster(1, 16, cpu).sentences.tolist() == [0]
+    assert Roster(20, 1, cpu).sentences.tolist() == list(range(20))
+    assert Roster(1, 16, cpu, read_each=1).sentences.tolist() == [0] * 16  # each is read one token at a time
 
 
 def test_a_search_never_runs_fewer_rows_than_the_arithmetic_needs(table_model, sources):

@@ -44,3 +44,8 @@ def test_an_interval_is_read_in_percent():
 def test_a_single_resample_is_refused():
     with pytest.raises(SettingError, match=r"^bootstrap: got 1; expected at least 2 resamples; use 1000"):
         bootstrap([1.0], resamples=1)
+
+
+def test_below_zero_an_interval_has_a_word_between_its_ends_and_zero_has_no_sign():
+    assert interval.Interval(-0.003, -0.004, -0.002).text(3, 1.0) == "-0.003 (-0.004 to -0.002)"
+    assert interval.Interval(-0.0001, -0.0002, 0.3).text(2, 1.0) == "0.00 (0.00–0.30)"

@@ -81,3 +81,8 @@ def test_movements_stand_beside_each_other_and_are_hollow_where_not_sure(assert_
     assert (theirs.get_xdata()[0], ours.get_xdata()[0]) == (1.2, 0.9)
     assert (ours.get_markerfacecolor() == "none") is not sure
     assert_whole(figure)
+
+
+def test_a_logarithmic_axis_of_less_than_a_power_of_ten_has_ticks(texts_of: Texts):
+    narrow = {"loss": [(1, exact(3.2)), (10, exact(1.6))]}
+    assert {"2", "3"} <= set(texts_of(trends([Panel(narrow, "size", "nats", log_x=True, log_y=True)])))

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from regard.data.batching import batch_of
-from regard.errors import DataError, SettingError
+from regard.errors import DataError, SettingError, TrainingError
 from regard.evaluation.perplexity import perplexity as standard_perplexity
 from regard.evaluation.translation import corpus_bleu
-from regard.studies.frame.arms import Arm, learn, of_family, surprise, translate, try_arm, try_arms
+from regard.studies.frame.arms import Arm, learn, learn_wholly, of_family, surprise, translate, try_arm, try_arms
 from regard.studies.frame.pairs import joined, pairs_of
 from regard.studies.frame.study import Order
 from regard.studies.frame.summary import curve_panel, outcome_numbers, outcome_table, perplexity, told
@@ -101,6 +101,8 @@ def test_training_that_breaks_off_is_told_and_measured(few_pairs, arm):
     curve, broke = learn(broken(few_pairs.vocabulary), Translation(0.1), few_pairs.feed(128, 1), PLAN)
     assert curve == []
     assert broke.startswith("step 1: got loss")
+    with pytest.raises(TrainingError, match=r"^step 1: got loss"):
+        learn_wholly(broken(few_pairs.vocabulary), Translation(0.1), few_pairs.feed(128, 1), PLAN)
 
 
 def test_beams_are_a_setting(few_pairs, arm):

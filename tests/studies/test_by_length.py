@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -87,6 +88,8 @@ def test_the_second_arm_loses_more_less_or_as_much(seeds):
     assert falls_more(well, badly, SHORT, LONG).value == pytest.approx(fall)
     assert falls_more(well, badly, SHORT, LONG).larger
     assert falls_more(badly, well, SHORT, LONG).smaller
+    low, high = re.findall(r"-?\d+\.\d", falls_more(well, badly, SHORT, LONG).evidence)[:2]
+    assert float(low) - 0.1 <= fall <= float(high) + 0.1
     assert not falls_more(badly, badly, SHORT, LONG).sure
     assert in_bucket(well, LONG).value == pytest.approx(100)
     assert in_bucket(badly, LONG).value == pytest.approx(100 - fall)

@@ -156,6 +156,23 @@ def test_only_where_n_is_below_d_does_it_count_who_is_faster(attention, recurren
     assert attention_faster_than_recurrence([Measured("n", [(4, 8), (16, 8)], 2, times, {})]) is won
 
 
+@pytest.mark.parametrize(
+    ("attention", "told"),
+    [
+        ([1, 1, 1], "it was the slower at none of the 3 lengths measured."),
+        ([3, 3, 3], "it was the slower at 3 of the 3 lengths measured."),
+        ([1, 1, 4], "it is the slower from n ≈ "),
+    ],
+)
+def test_the_sentence_is_true_wherever_the_lines_do_or_do_not_cross(attention, told):
+    times = {name: np.array([[2.0, 2.0, 2.0]] * 3) for name in TABLE_1} | {
+        SELF_ATTENTION: np.array([attention] * 3, float)
+    }
+    found = Measured("n", [(4, 8), (8, 8), (16, 8)], 2, times, {})
+    limit = crossing(found.sizes, found.medians(SELF_ATTENTION), found.medians(RECURRENT))
+    assert told in cost._sentence(TINY, rows(3, 2, 2), found, found, None, limit)
+
+
 def test_the_study_in_small_is_a_page_whose_sentence_has_the_numbers(monkeypatch, tmp_path):
     monkeypatch.setattr(cost, "QUICK", TINY)
     monkeypatch.setattr(measures, "SHORTEST", 0.0)

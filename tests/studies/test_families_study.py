@@ -33,7 +33,7 @@ def outcome(hits: np.ndarray, nats: float) -> Outcome:
     ],
 )
 def test_the_claim_holds_where_each_is_surely_good_at_its_own(encoder, decoder, both, held):
-    assert verdict(encoder, decoder, both, 0.5) is held
+    assert verdict(encoder, decoder, both, TOSSED) is held
 
 
 def test_word_frequencies_are_counts_plus_one():

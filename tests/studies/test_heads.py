@@ -15,6 +15,7 @@ from regard.studies import heads
 from regard.studies.frame.arms import Outcome
 from regard.studies.frame.page import write
 from regard.studies.frame.study import Order
+from regard.studies.frame.verdict import Difference
 from regard.studies.heads import FULL, PAPER, QUICK, judged
 
 TINY = replace(
@@ -77,6 +78,12 @@ def test_both_ends_must_surely_lose(seeds):
     assert judged(outcomes({1: 2.0, 4: 1.0, 8: 1.2, 32: 1.0}, seeds, noise=0.5)).held is None
 
 
+def test_what_the_ends_lose_is_told_as_sure_or_not():
+    assert heads._loses(Difference(0.03, True, "p")) == "is surely worse, +0.030 nats per token (p)"
+    assert heads._loses(Difference(-0.03, True, "p")) == "is surely better, -0.030 nats per token (p)"
+    assert heads._loses(Difference(-0.0001, False, "p")) == "is not surely worse or better, +0.000 nats per token (p)"
+
+
 def test_the_best_is_chosen_on_other_pairs_than_those_it_is_measured_on():
     made = outcomes({1: 1.0, 2: 1.0, 4: 1.0, 8: 1.0}, noise=0.0)
     lucky = made[2][0]
@@ -99,8 +106,8 @@ def test_the_study_of_ones_own_corpus_writes_a_page_whose_sentence_agrees_with_i
     assert set(numbers["outcomes"]) == {"h = 1", "h = 2", "h = 4", "h = 8"}
     assert numbers["best_between"] in (2, 4)
     assert found.sentence.startswith(f"Against h = {numbers['best_between']}, the best between, h = 1 is ")
-    assert f"by {numbers['fewest_minus_best']:+.3f} nats per token" in found.sentence
-    assert f"h = 8 (d_k = 2) is {'surely' if 'surely' in found.sentence else 'perhaps'} " in found.sentence
+    assert f", {numbers['fewest_minus_best']:+z.3f} nats per token" in found.sentence
+    assert f", {numbers['most_minus_best']:+z.3f} nats per token" in found.sentence
     assert found.tables[1].rows[0][:3] == ("h = 1", 512, 5.29)
 
 

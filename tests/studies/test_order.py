@@ -13,6 +13,7 @@ from torch import nn
 
 from regard.data.builtin.sample import split_of, words
 from regard.errors import DataError
+from regard.evaluation.interval import wilson
 from regard.families import transformer
 from regard.layers.position import NoPositions
 from regard.models.vocabulary import own_vocabulary
@@ -134,6 +135,8 @@ def test_sentences_are_told_apart_where_translations_differ_and_right_where_both
     assert found.right is not None
     assert (found.differ.value, found.right.value) == (0.5, 0.25)
     assert tell_apart([outcome()], few_pairs, [Swapped("a b", "b a")]).right is None
+    assert (found.differ.low, found.differ.high) == (0.5, 0.5)  # both seeds alike, over which the interval is
+    assert tell_apart([outcome()], few_pairs, swapped).differ == wilson(2, 4)
 
 
 UP, DOWN, UNSURE = Difference(2.0, True, ""), Difference(-2.0, True, ""), Difference(2.0, False, "")
@@ -182,3 +185,12 @@ def test_a_users_own_pairs_are_turned_round_and_too_few_are_refused(monkeypatch,
             assert found.numbers["same_words"][NONE]["right"] is None
     with pytest.raises(DataError, match=r"got 100 pairs; expected at least 200 pairs of lines; give a larger corpus"):
         run(order)
+
+
+def test_texts_without_spaces_are_refused_before_anything_is_trained(tmp_path: Path):
+    for side in ("zh", "ja"):
+        (tmp_path / side).write_text("".join(f"第{i}行\n" for i in range(220)), encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"got no text that reads otherwise backwards; expected texts of words with spa"
+    ):
+        run(Order(quick=True, source=tmp_path / "zh", target=tmp_path / "ja"))

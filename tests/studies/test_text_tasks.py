@@ -11,13 +11,11 @@ import torch
 from regard.data.batching import IGNORED
 from regard.data.builtin.constructions import Sentence
 from regard.data.builtin.lexicon import ANIMALS, PERSONS
-from regard.evaluation.interval import wilson
 from regard.models.heads import Head
 from regard.studies.text_tasks.few_labels import chosen_first
 from regard.studies.text_tasks.kinds import at_mask, from_left, from_nothing, kinds, translated, written_on
 from regard.studies.text_tasks.measures import (
     Nats,
-    accuracy,
     chain_rule_nats,
     hits,
     hits_differ,
@@ -27,6 +25,7 @@ from regard.studies.text_tasks.measures import (
 )
 from regard.studies.text_tasks.texts import (
     continued,
+    continued_feed,
     labelled_feed,
     masked_feed,
     next_tokens,
@@ -108,6 +107,13 @@ def test_pairs_and_labels_stand_between_the_ends(tokenizer):
     assert sorted(row for rows in labelled.epoch(0) for row in rows) == [0, 1]
 
 
+def test_an_update_has_the_same_pairs_for_a_decoder_and_for_an_encoder_decoder(tokenizer):
+    texts = tokenizer.encode_batch([TEXTS[number % 3] for number in range(40)])
+    alone, both = (feed(texts, texts[::-1], tokenizer, 48, 1).epoch(0) for feed in (continued_feed, pairs_feed))
+    assert len(alone) > 1
+    assert [list(rows) for rows in alone] == [list(rows) for rows in both]
+
+
 def test_hidden_tokens_are_of_the_text_alone(tokenizer):
     ids = tokenizer.encode_batch(TEXTS)
     feed = masked_feed(ids, tokenizer, 64, 1, 0.9)
@@ -182,14 +188,6 @@ def test_a_bag_of_words_knows_words_and_no_order():
     assert hits_of_word_bag(words, [("good", "a"), ("bad", "b"), ("bad", "a")]).tolist() == [1.0, 1.0, 0.0]
     order = [("cat sees dog", "a"), ("dog sees cat", "b")] * 5
     assert hits_of_word_bag(order, order[:2]).sum() == 1.0
-
-
-def test_accuracy_is_wilsons_of_one_seed_and_students_of_several():
-    one, other = np.array([1.0, 1.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0, 1.0])
-    assert accuracy([one]) == wilson(3, 4)
-    several = accuracy([one, other])
-    assert several.value == pytest.approx(0.625)
-    assert (several.low, several.high) == (0.0, 1.0)  # 0.625 ± 12.706 · 0.1768 / √2, cut at the ends
 
 
 def test_differences_are_sure_only_where_nearly_all_texts_agree():

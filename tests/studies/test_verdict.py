@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from regard.studies.frame.verdict import Difference, bleu_difference, loss_difference, over_seeds, seeds_differ
+from regard.evaluation.interval import wilson
+from regard.studies.frame.verdict import (
+    Difference,
+    bleu_difference,
+    loss_difference,
+    of_draws,
+    over_seeds,
+    seeds_differ,
+    share_of,
+)
 
 
 def test_the_interval_over_seeds_is_student_s():
@@ -43,6 +52,33 @@ def test_a_difference_has_a_direction_only_where_it_is_sure():
     assert not Difference(2.0, False, "").larger
     assert not Difference(-2.0, False, "").smaller
     assert Difference(1.25, True, "p = 0.01").text("BLEU") == "+1.2 BLEU (p = 0.01)"
+
+
+def test_a_difference_is_told_in_words_only_as_sure_as_it_is():
+    assert Difference(2.0, True, "").way("higher", "lower") == "surely higher"
+    assert Difference(-2.0, True, "").way("higher", "lower") == "surely lower"
+    assert Difference(2.0, False, "").way("higher", "lower") == "not surely higher or lower"
+
+
+def test_a_difference_too_small_to_be_shown_is_no_negative_zero():
+    assert Difference(-0.04, False, "p = 0.9").text() == "+0.0 (p = 0.9)"
+
+
+def test_a_share_of_one_seed_is_wilsons_and_of_several_the_mean_within_0_and_1():
+    one, other = np.array([True, True, False, True]), np.array([True, False, False, True])
+    assert share_of([one]) == wilson(3, 4)
+    several = share_of([one, other])
+    assert several.value == pytest.approx(0.625)
+    assert (several.low, several.high) == (0.0, 1.0)  # 0.625 ± 12.706 · 0.1768 / √2, cut at the ends
+    wide = [np.arange(100) < count for count in (60, 61, 62)]
+    assert share_of(wide).high == pytest.approx(0.61 + 4.302653 * 0.01 / math.sqrt(3), abs=1e-6)
+
+
+@pytest.mark.parametrize(("low", "sure"), [(1, True), (-1, False), (-12, True)])
+def test_draws_are_sure_where_nearly_all_are_on_one_side_of_0(low, sure):
+    found = of_draws(0.5, np.linspace(low, low + 10, 101), "texts", 1)  # 2.5 % of them lie below low + 0.25
+    assert found.sure is sure
+    assert found.evidence == f"95 %: {low + 0.25:.1f} to {low + 9.75:.1f} over texts, one seed"
 
 
 def test_losses_of_one_seed_are_compared_sentence_by_sentence(outcome):

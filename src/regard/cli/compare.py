@@ -51,7 +51,7 @@ def compare(
 
     - `regard compare runs/opinions runs/opinions-large --text test.tsv --label label`
     """
-    from regard.cli import compared
+    from regard.cli import compared, evaluated
     from regard.evaluation.translation import check_tokenizer
     from regard.runs.folder import load
     from regard.runs.measure_texts import Columns
@@ -59,11 +59,9 @@ def compare(
     names = [run.rstrip("/") or run for run in runs]
     if len({Path(name).resolve() for name in names}) < len(names):
         raise SettingError.because("RUN", ", ".join(names), "every run once", "leave the repeated one out")
-    if (source is None) != (target is None):
-        raise SettingError.because("--source", "one file of two", "a source and a target", "name both")
-    if (source is None) == (text is None):
-        got = "neither --source nor --text" if text is None else "both --source and --text"
-        raise SettingError.because("compare", got, "one kind of test set", "give --source and --target, or --text")
+    of_text = {"--label": label, "--text-column": text_column, "--second-column": second_column, "--unit": unit}
+    of_pairs = {"--beam": beam, "--length-penalty": length_penalty, "--lowercase": lowercase}
+    evaluated.check_files("compare", (source, target, text), of_pairs, of_text)
     check_tokenizer(tokenize)
     edges = compared.edges_of(lengths)
     if out:

@@ -51,11 +51,9 @@ def evaluate(
     from regard.runs.folder import load
     from regard.runs.measure_texts import Columns
 
-    if (source is None) != (target is None):
-        raise SettingError.because("--source", "one file of two", "a source and a target", "name both")
-    if (source is None) == (text is None):
-        got = "neither --source nor --text" if text is None else "both --source and --text"
-        raise SettingError.because("evaluate", got, "one kind of test set", "give --source and --target, or --text")
+    of_text = {"--label": label, "--text-column": text_column, "--second-column": second_column, "--unit": unit}
+    of_pairs = {"--beam": beam, "--length-penalty": length_penalty, "--rouge": rouge}
+    evaluated.check_files("evaluate", (source, target, text), of_pairs, of_text)
     models = [load(name) for name in [run, *([against] if against else [])]]
     names = [run, *([against] if against else [])]
     kinds = {evaluated.kind_of(model, text is not None) for model in models}

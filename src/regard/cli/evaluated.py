@@ -27,6 +27,28 @@ class Shown:
     notes: Sequence[str] = field(default_factory=list)
 
 
+def check_files(
+    command: str,
+    files: tuple[Path | None, Path | None, Path | None],
+    of_pairs: Mapping[str, object],
+    of_text: Mapping[str, object],
+) -> None:
+    """One kind of test set, and no option that only the other kind heeds. Raises SettingError.
+
+    ``files`` are those of --source, --target and --text.
+    """
+    source, target, text = files
+    if (source is None) != (target is None):
+        raise SettingError.because("--source", "one file of two", "a source and a target", "name both")
+    if (source is None) == (text is None):
+        got = "neither --source nor --text" if text is None else "both --source and --text"
+        raise SettingError.because(command, got, "one kind of test set", "give --source and --target, or --text")
+    heeded, unheeded = ("--source and --target", of_text) if text is None else ("--text", of_pairs)
+    for name, value in unheeded.items():
+        if value is not None and value is not False:
+            raise SettingError.because(name, value, f"none with {heeded}, where it says nothing", "leave it out")
+
+
 def kind_of(model: Model, by_text: bool) -> str:
     """By what a model is scored: translations, labels, text or couples. Raises SettingError for the wrong files."""
     from regard.runs.measure_texts import predicts_text

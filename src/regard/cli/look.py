@@ -26,13 +26,16 @@ def look(
 
     - `regard look runs/en-fr "A dog runs." --target "Un chien court." --out forced.svg`
     """
-    from regard.errors import DataError
+    from regard.errors import DataError, SettingError
     from regard.looking.figures import picture_suffix, save, translation_map
     from regard.runs.folder import load
 
     picture_suffix(out)
     if not sentence.strip() or (target is not None and not target.strip()):
         raise DataError.because("SENTENCE", "nothing but white space", "some words", "write a sentence")
+    if target is not None and beam is not None:
+        rule = "none with --target, which is not searched for"
+        raise SettingError.because("--beam", beam, rule, "leave one of the two out")
     model = load(run)
     translator = model.translator  # raises for a model that does not translate
     if target is None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from regard.decoding.interface import PerSentence
-from regard.decoding.roster import LEAST_ROWS
+from regard.decoding.roster import least_sentences
 from regard.decoding.settings import DecodingSettings
 from regard.notation import SourceIds
 
@@ -102,11 +102,12 @@ def prompt_batches(
         )
 
 
-def equal_lengths(texts: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[list[int]]:
+def equal_lengths(texts: Sequence[Sequence[int]], batch_tokens: int, *, one_row: bool) -> Iterator[list[int]]:
     """Places of texts of one length, at most ``batch_tokens`` together.
 
-    Where they are fewer than ``LEAST_ROWS``, the last is there several times: their result does not then depend on how
-    many they are (``roster``).
+    Where they are fewer than ``least_sentences``, the last is there several times: their result does not then depend on
+    how many they are (``roster``). A text has a row for each of its tokens; ``one_row``: for some product, only one.
     """
     for places in plan_sources([len(ids) for ids in texts], 1, batch_tokens, bucket=1):
-        yield [*places, *[places[-1]] * (LEAST_ROWS - len(places))]
+        least = least_sentences(1 if one_row else len(texts[places[0]]))
+        yield [*places, *[places[-1]] * (least - len(places))]

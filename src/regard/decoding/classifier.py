@@ -66,7 +66,10 @@ class Classifier:
         """
         found: dict[int, Classification] = {}
         with inference(self.module, threads) as device:
-            for batch in one_length_batches(self.module, self.tokenizer, texts, batch_tokens, device, cut=cut):
+            batches = one_length_batches(
+                self.module, self.tokenizer, texts, batch_tokens, device, cut=cut, one_row=True
+            )
+            for batch in batches:
                 logits = self.model.classify(batch.ids, batch.types)
                 if logits.shape[1:] != (len(self.labels),):
                     got = f"{len(self.labels)} labels with outputs of the shape {list(logits.shape[1:])}"

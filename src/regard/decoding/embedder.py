@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from regard.decoding.inference import inference
+from regard.decoding.interface import reads_one_by_one
 from regard.decoding.texts import TextReader, one_length_batches
 from regard.errors import SettingError
 from regard.notation import Hidden, Ids
@@ -64,7 +65,11 @@ class Embedder:
         """
         found: dict[int, np.ndarray] = {}
         with inference(self.module, threads) as device:
-            for batch in one_length_batches(self.module, self.tokenizer, texts, batch_tokens, device, cut=cut):
+            one_row = reads_one_by_one(self.module)
+            batches = one_length_batches(
+                self.module, self.tokenizer, texts, batch_tokens, device, cut=cut, one_row=one_row
+            )
+            for batch in batches:
                 vectors = POOLING[self.pooling](self._read(batch.ids))
                 if vectors.dtype not in (torch.float32, torch.float64):
                     vectors = vectors.float()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from regard.decoding.inference import inference
 from regard.decoding.interface import Wrapped, most_tokens_of
-from regard.decoding.roster import LEAST_ROWS
+from regard.decoding.roster import least_sentences
 from regard.errors import CheckpointError, DataError, SettingError
 from regard.notation import Hidden, Ids
 
@@ -88,8 +88,10 @@ class Filler:
             raise DataError.because("text", f"{len(ids)} tokens", expected, "shorten it")
         gaps = [place for place, index in enumerate(ids) if index == self.mask]
         with inference(self.module, threads) as device:
-            rows = torch.tensor([ids] * LEAST_ROWS, device=device)
-            hidden = self.model(rows, torch.tensor([types] * LEAST_ROWS, device=device))
+            copies = least_sentences(len(ids))
+            hidden = self.model(
+                torch.tensor([ids] * copies, device=device), torch.tensor([types] * copies, device=device)
+            )
             probabilities = self.model.logits(hidden)[0, gaps].double().softmax(dim=-1)
         found = probabilities.sort(dim=-1, descending=True, stable=True)
         return [

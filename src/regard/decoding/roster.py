@@ -18,6 +18,11 @@ from regard.notation import SourceIds
 LEAST_ROWS = 16
 
 
+def least_sentences(rows_each: int) -> int:
+    """How many sentences it takes that no product has fewer than ``LEAST_ROWS`` rows, where each has ``rows_each``."""
+    return math.ceil(LEAST_ROWS / max(1, rows_each))
+
+
 def read_at_once(model: object, source: SourceIds, continues: bool) -> int:
     """How many tokens of a sentence the model reads at once, before anything is written."""
     return 1 if reads_one_by_one(model) else source.shape[1] - continues
@@ -28,7 +33,7 @@ class Roster:
 
     def __init__(self, count: int, rows_each: int, device: torch.device, read_each: int = LEAST_ROWS) -> None:
         """``read_each``: tokens of a sentence that are read at once, before anything is written."""
-        self.least = math.ceil(LEAST_ROWS / min(rows_each, max(1, read_each)))
+        self.least = least_sentences(min(rows_each, read_each))
         filler = [count - 1] * (self.least - count)
         self.sentences = torch.tensor([*range(count), *filler], device=device)
         self.waiting = torch.tensor([True] * count + [False] * len(filler), device=device)

@@ -45,10 +45,13 @@ def one_length_batches(
     texts: Sequence[Text],
     batch_tokens: int,
     device: torch.device,
+    *,
     cut: bool = False,
+    one_row: bool = False,
 ) -> Iterator[TextsOfOneLength]:
     """All texts with their special tokens, the longest first, in batches without padding.
 
+    ``one_row``: the model makes one vector of a text, or reads it token by token (``equal_lengths``).
     With ``cut``, texts that are longer than the model's positions lose their end, as in training (``cut_lengths``).
     Raises DataError, before the first batch, for a text that is longer than the model's positions, or that is nothing
     at all.
@@ -61,7 +64,7 @@ def one_length_batches(
             raise DataError.because(f"text {number}", f"{len(ids)} tokens", expected, "shorten it")
         if not ids:
             raise DataError.because(f"text {number}", "no token", "some text", "leave it out")
-    for places in equal_lengths([ids for ids, _ in read], batch_tokens):
+    for places in equal_lengths([ids for ids, _ in read], batch_tokens, one_row=one_row):
         yield TextsOfOneLength(
             places,
             torch.tensor([read[place][0] for place in places], device=device),

@@ -40,9 +40,9 @@ class Facts:
         """Heading → text, without the name; what is unknown is an empty cell."""
         return {
             "family": self.family,
-            "parameters": "" if self.parameters is None else f"{self.parameters:,}",
-            "seconds": "" if self.seconds is None else f"{self.seconds:.0f}",
-            f"{unit}/s": "" if self.speed is None else f"{self.speed:,.0f}",
+            "parameters": _told(self.parameters, ","),
+            "seconds": _told(self.seconds, ".0f"),
+            f"{unit}/s": _told(self.speed, ",.0f"),
         }
 
 
@@ -105,19 +105,20 @@ class Row:
         known = self.surprise
         return {
             "perplexity": "" if known is None else f"{known.perplexity:.2f}",
-            "nats/word": "" if known is None or known.nats_per_word is None else f"{known.nats_per_word:.3f}",
+            "nats/word": "" if known is None else _told(known.nats_per_word, ".3f"),
             "BLEU": _with_interval(self.bleu),
             "chrF": _with_interval(self.chrf),
-            "Δ BLEU": "" if self.delta is None else f"{self.delta:+.2f}",
-            "p": "" if self.p_value is None else f"{self.p_value:.4f}",
+            "Δ BLEU": _told(self.delta, "+.2f"),
+            "p": _told(self.p_value, ".4f"),
         }
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values; the facts and the perplexity stand beside the scores."""
         known = self.surprise
         table = {name: value for name, value in asdict(self).items() if name not in ("facts", "surprise")}
-        surprise = None if known is None else _finite(known.perplexity), None if known is None else known.nats_per_word
-        return {**asdict(self.facts), "perplexity": surprise[0], "nats_per_word": surprise[1], **table}
+        perplexity = None if known is None else _finite(known.perplexity)
+        nats_per_word = None if known is None else known.nats_per_word
+        return {**asdict(self.facts), "perplexity": perplexity, "nats_per_word": nats_per_word, **table}
 
 
 def compare(
@@ -183,7 +184,7 @@ class LabelRow:
             "accuracy, %": self.accuracy.text(2),
             "macro F1, %": self.macro_f1.text(2),
             "Δ accuracy": "" if self.delta is None else f"{100 * self.delta:+.2f}",
-            "p": "" if self.p_value is None else f"{self.p_value:.4f}",
+            "p": _told(self.p_value, ".4f"),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -264,8 +265,8 @@ class TextRow:
         return {
             "perplexity": f"{known.perplexity:.2f}",
             "nats/token": f"{known.nats_per_token:.4f}",
-            "nats/word": "" if known.nats_per_word is None else f"{known.nats_per_word:.4f}",
-            "nats/byte": "" if known.nats_per_byte is None else f"{known.nats_per_byte:.4f}",
+            "nats/word": _told(known.nats_per_word, ".4f"),
+            "nats/byte": _told(known.nats_per_byte, ".4f"),
             "tokens": f"{known.tokens:,}",
         }
 
@@ -273,6 +274,10 @@ class TextRow:
         """As plain values; the facts stand beside the numbers."""
         numbers = {**self.surprise.to_dict(), "perplexity": _finite(self.surprise.perplexity)}
         return {**asdict(self.facts), **numbers, "predicted": self.predicted}
+
+
+def _told(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def _finite(value: float) -> float | None:

@@ -23,9 +23,9 @@ class Interval:
     high: float
 
     def text(self, digits: int = 1, times: float = 100.0) -> str:
-        """``87.5 (80.1–92.3)``, in percent unless ``times`` says otherwise."""
-        value, low, high = (f"{times * number:.{digits}f}" for number in (self.value, self.low, self.high))
-        return f"{value} ({low}–{high})"
+        """``87.5 (80.1–92.3)``, in percent unless ``times`` says otherwise; ``-0.1 (-0.3 to 0.1)`` below 0."""
+        value, low, high = (f"{times * number:z.{digits}f}" for number in (self.value, self.low, self.high))
+        return f"{value} ({low} to {high})" if low.startswith("-") else f"{value} ({low}–{high})"
 
 
 def wilson(hits: float, trials: int) -> Interval:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import nn
 
-from regard.config import build as build_settings
 from regard.config import setting
 from regard.layers.convolution import Convolution, check_centred
 from regard.layers.embedding import OutputLayer, TokenEmbedding
@@ -28,6 +27,7 @@ from regard.models.convolutional import (
 )
 from regard.models.embedder import Embedder
 from regard.models.heads import LANGUAGE, Head
+from regard.models.own_layout import own_config, own_form, read_own_config
 from regard.models.transformer import EncoderDecoder
 from regard.models.vocabulary import Vocabulary, own_vocabulary
 from regard.models.weight_names import PublicForm
@@ -156,19 +156,14 @@ def obstacle(config: Config, vocabulary: Vocabulary) -> str | None:
 
 def public_config(config: Config, vocabulary: Vocabulary, head: Head = LANGUAGE) -> dict[str, Any]:
     """The contents of ``config.json``."""
-    return {
-        "model_type": "regard",
-        "family": "convs2s",
-        "model": {key: value for key, value in asdict(config).items() if value is not None},
-        "vocabulary": asdict(vocabulary),
-    }
+    return own_config("convs2s", config, vocabulary)
 
 
 def read_public_config(table: Mapping[str, Any], names: Collection[str] = ()) -> tuple[Config, Vocabulary, Head]:
     """The settings in a ``config.json`` that ``public_config`` wrote. Raises SettingError."""
-    return build_settings(Config, table["model"], "model."), Vocabulary(**table["vocabulary"]), LANGUAGE
+    return *read_own_config(Config, table), LANGUAGE
 
 
 def public_form(config: Config, vocabulary: Vocabulary, head: Head = LANGUAGE) -> PublicForm:
     """The weights stand in ``model.safetensors`` under our names."""
-    return PublicForm([(part, part) for part in ("encoder", "decoder", "output")])
+    return own_form()

@@ -7,13 +7,12 @@ library reads them: they are saved under our own names.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from torch import nn
 
-from regard.config import build as build_settings
 from regard.config import setting
 from regard.errors import SettingError
 from regard.layers.alignment import Alignment, additive_alignment, dot_alignment, general_alignment
@@ -22,6 +21,7 @@ from regard.layers.position import NoPositions
 from regard.layers.recurrent import CELLS, Cell, Recurrence
 from regard.models.embedder import Embedder
 from regard.models.heads import LANGUAGE, Head
+from regard.models.own_layout import own_config, own_form, read_own_config
 from regard.models.recurrent import Bridge, LookingAfter, LookingBefore, RecurrentDecoder, RecurrentEncoder
 from regard.models.transformer import EncoderDecoder
 from regard.models.vocabulary import Vocabulary, own_vocabulary
@@ -88,7 +88,7 @@ SIZES: Mapping[str, Config] = MappingProxyType(
         "seq2seq": Config(  # the first model of the widespread PyTorch tutorials on translation (bentrevett's)
             "lstm", "none", layers=2, d_embedding=256, d_model=512, bidirectional=False, reverse=True, dropout=0.5
         ),
-        "bahdanau": Config(d_embedding=620, d_model=1000, dropout=0.0),  # Bahdanau et al. 2015, A.2.3 and B.1
+        "bahdanau": Config(d_embedding=620, d_model=1000, dropout=0.0),  # Bahdanau et al. 2015, A.2.3
         "luong": Config(  # Luong et al. 2015, section 4.1, without input feeding
             "lstm", "general", layers=4, d_embedding=1000, d_model=1000, bidirectional=False, reverse=True, dropout=0.2
         ),
@@ -168,19 +168,14 @@ def obstacle(config: Config, vocabulary: Vocabulary) -> str | None:
 
 def public_config(config: Config, vocabulary: Vocabulary, head: Head = LANGUAGE) -> dict[str, Any]:
     """The contents of ``config.json``."""
-    return {
-        "model_type": "regard",
-        "family": "rnn",
-        "model": {key: value for key, value in asdict(config).items() if value is not None},
-        "vocabulary": asdict(vocabulary),
-    }
+    return own_config("rnn", config, vocabulary)
 
 
 def read_public_config(table: Mapping[str, Any], names: Collection[str] = ()) -> tuple[Config, Vocabulary, Head]:
     """The settings in a ``config.json`` that ``public_config`` wrote. Raises SettingError."""
-    return build_settings(Config, table["model"], "model."), Vocabulary(**table["vocabulary"]), LANGUAGE
+    return *read_own_config(Config, table), LANGUAGE
 
 
 def public_form(config: Config, vocabulary: Vocabulary, head: Head = LANGUAGE) -> PublicForm:
     """The weights stand in ``model.safetensors`` under our names."""
-    return PublicForm([(part, part) for part in ("encoder", "decoder", "output")])
+    return own_form()

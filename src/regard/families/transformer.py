@@ -7,7 +7,7 @@ a run opens there as it is. Any other choice of parts is saved under our own nam
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +30,7 @@ from regard.models.block import Residual
 from regard.models.embedder import Embedder
 from regard.models.heads import LANGUAGE, Head
 from regard.models.marian_layout import marian_form
+from regard.models.own_layout import MODEL_TYPE, own_config, own_form, read_own_config
 from regard.models.parts import Parts, check_heads
 from regard.models.public import ACTIVATION_NAMES, activation_of, translated
 from regard.models.stack import Decoder, Encoder
@@ -40,7 +41,7 @@ from regard.models.weight_names import PublicForm
 POSITIONS = ("sinusoid", "learned", "relative", "alibi", "rotary", "none")
 TASKS = ("translation",)
 LAYOUT = "regard"
-MODEL_TYPES = ("regard",)  # what it writes as "marian" and "pegasus" names this family beside it
+MODEL_TYPES = (MODEL_TYPE,)  # what it writes as "marian" and "pegasus" names this family beside it
 
 
 @dataclass(frozen=True)
@@ -239,12 +240,7 @@ def obstacle(config: Config, vocabulary: Vocabulary) -> str | None:
 def public_config(config: Config, vocabulary: Vocabulary, head: Head = LANGUAGE) -> dict[str, Any]:
     """The contents of ``config.json``."""
     if obstacle(config, vocabulary):
-        return {
-            "model_type": "regard",
-            "family": "transformer",
-            "model": {key: value for key, value in asdict(config).items() if value is not None},
-            "vocabulary": asdict(vocabulary),
-        }
+        return own_config("transformer", config, vocabulary)
     pre = config.norm == "pre"
     return {
         **translated(config, _PUBLIC_SETTINGS),
@@ -275,8 +271,8 @@ def public_config(config: Config, vocabulary: Vocabulary, head: Head = LANGUAGE)
 
 def read_public_config(table: Mapping[str, Any], names: Collection[str] = ()) -> tuple[Config, Vocabulary, Head]:
     """The settings in a ``config.json`` that ``public_config`` wrote. Raises SettingError."""
-    if table["model_type"] == "regard":
-        return build_settings(Config, table["model"], "model."), Vocabulary(**table["vocabulary"]), LANGUAGE
+    if table["model_type"] == MODEL_TYPE:
+        return *read_own_config(Config, table), LANGUAGE
     ours = {name: table[key] for name, key in _PUBLIC_SETTINGS.items()}
     if table["decoder_layers"] != table["encoder_layers"]:
         ours["decoder_layers"] = table["decoder_layers"]
@@ -293,6 +289,6 @@ def read_public_config(table: Mapping[str, Any], names: Collection[str] = ()) ->
 def public_form(config: Config, vocabulary: Vocabulary, head: Head = LANGUAGE) -> PublicForm:
     """How the weights stand in ``model.safetensors``: under public names where they fit, else under ours."""
     if obstacle(config, vocabulary):
-        return PublicForm([(part, part) for part in ("encoder", "decoder", "output")])
+        return own_form()
     pre = config.norm == "pre"
     return marian_form(vocabulary, sinusoids(config.longest, config.d_model, "halves") if pre else None)

@@ -21,8 +21,8 @@ State = tuple[RowStates, ...]
 class Cell(ABC):
     """How a state goes on by one token. The first tensor of a state, h, is also what the layer puts out.
 
-    ``gates`` of the width of h are computed from W x + b, which is given, and from U h. Only where U h has a ``bias``
-    of its own is it not the same as b.
+    ``gates`` of the width of h are computed from W x + b, which is given, and from U h. ``bias``: U h has one of its
+    own, since the two are not simply added.
     """
 
     gates: ClassVar[int]

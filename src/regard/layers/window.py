@@ -24,7 +24,7 @@ def attention_within(
     """``attention`` with the mask ``Within(reach, ahead)``, in O(r·n·d) products instead of O(n²·d).
 
     Queries stand in blocks of r; a block is given its own r keys and the r on either side (without ``ahead``: on the
-    left alone), so that at most two thirds of what is computed is hidden. ``real``: the keys that are no padding.
+    left alone), of which a query sees 2r + 1 of 3r (r + 1 of 2r). ``real``: the keys that are no padding.
     """
     rows, length = query.shape[0], query.shape[2]
     block = max(1, reach)

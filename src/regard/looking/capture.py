@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from regard.decoding.inference import inference
 from regard.errors import RunError
 from regard.looking.align import pharaoh
 from regard.models.halves import Recorded
@@ -51,16 +52,14 @@ def attention_of(model: EncoderDecoder, source: Sequence[int], target: Sequence[
         "decoder": model.decoder.self_attentions(),
         "cross": model.decoder.cross_attentions(),
     }
-    ids = torch.tensor([[*source, model.eos]]), torch.tensor([[*target, model.eos]])
-    was_training = model.training
-    model.eval()
-    try:
-        assert model.start is not None, "a decoder needs an id to start from"
-        with torch.inference_mode(), capture([module for stack in stacks.values() for module in stack]) as records:
-            model(ids[0], shift_right(ids[1], model.start))
-    finally:
-        model.train(was_training)
-    layers = iter([torch.cat(record, dim=2)[0] for record in records])  # a recurrent decoder looks once a position
+    assert model.start is not None, "a decoder needs an id to start from"
+    modules = [module for stack in stacks.values() for module in stack]
+    with torch.inference_mode(), inference(model, threads=0) as device, capture(modules) as records:
+        read, written = (torch.tensor([[*ids, model.eos]], device=device) for ids in (source, target))
+        model(read, shift_right(written, model.start))
+    layers = iter(
+        [torch.cat(record, dim=2)[0].cpu() for record in records]
+    )  # a recurrent decoder looks once a position
     return Attention(**{name: _stacked([next(layers) for _ in stack]) for name, stack in stacks.items()})
 
 

@@ -55,7 +55,7 @@ def _draw(axes: Axes, panel: Growth, names: Sequence[str]) -> None:
         name, place = panel.border
         axes.axvline(place, color=FAINT, linestyle="--", linewidth=1)
         axes.text(place, 1.0, name, transform=axes.get_xaxis_transform(), ha="center", va="bottom", color=FAINT)
-    axes.set_xticks(sizes)
+    axes.set_xticks(sorted({size for points in panel.lines.values() for size, _ in points}))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:g}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())

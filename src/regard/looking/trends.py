@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from regard.evaluation.interval import Interval
 from regard.looking.lettering import in_legend, lettering, remark
@@ -99,6 +99,9 @@ def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
         _logarithmic_ticks(axes, sorted({amount for points in panel.lines.values() for amount, _ in points}))
     if panel.log_y:
         axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        if high < 20 * low:  # hardly a power of ten within, so there would be no tick
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(*panel.limits)
@@ -130,7 +133,7 @@ def bars(rows: Mapping[str, Interval], label: str, title: str = "", digits: int 
         if one.high > one.low:
             axes.plot([one.low, one.high], [place, place], color=INK, linewidth=1.1)
         axes.text(max(one.value, one.high), place, f"  {one.value:,.{digits}f}", va="center", fontsize=9)
-    axes.set_xlim(min(0.0, *(one.value for one in rows.values())), 1.14 * (furthest or 1.0))
+    axes.set_xlim(min([0.0, *(min(one.value, one.low) for one in rows.values())]), 1.14 * (furthest or 1.0))
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(range(len(rows)), shown.texts, **shown.style)
     axes.tick_params(axis="y", length=0)

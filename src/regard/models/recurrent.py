@@ -73,7 +73,8 @@ def _joined(tensors: Sequence[Tensor]) -> Tensor:
 class Bridge(nn.Module):
     """s_0 = tanh(W m + b), from the encoder's last state m to the decoder's first (Bahdanau et al. 2015, A.2.2).
 
-    One map for each tensor of each layer's state. With two directions, m is both their last states.
+    One map for each tensor of each layer's state. With two directions, m is both their last states (there: that of the
+    backward one).
     """
 
     def __init__(self, layers: int, tensors: int, d_last: int, d_model: int) -> None:
@@ -208,8 +209,9 @@ class LookingAfter(RecurrentDecoder):
 class LookingBefore(RecurrentDecoder):
     """s_t = recurrence([y_{t−1}; c_t], s_{t−1}) with the context c_t of s_{t−1} (Bahdanau et al. 2015, section 3.1).
 
-    Out: tanh(W [s_t; c_t; y_{t−1}]), their deep output without the pairwise maximum. W [y; c] of the lowest layer is
-    taken apart: W_y y of all positions at once, ``context`` c when c is known. The top layer's s is what looks.
+    Out: tanh(W [s_t; c_t; y_{t−1}]), where their deep output has s_{t−1} and a pairwise maximum (A.2.2). W [y; c] of
+    the lowest layer is taken apart: W_y y of all positions at once, ``context`` c when c is known. The top layer's s is
+    what looks.
     """
 
     def __init__(

@@ -65,7 +65,7 @@ def run(order: Order) -> Findings:
         _numbers(by_n, by_d, won, limit),
         [exponent_table(table, by_n, by_d, TOLERANCE), milliseconds_table(by_n, by_d), path_table(table)],
         [time_picture(by_n, by_d), beside_picture(by_n, by_d), memory_picture(by_n, by_d)],
-        told(order, settings, dtype="float32"),
+        told(order, settings, seeds=order.seed, dtype="float32"),
         _NOTES,
         held,
     )
@@ -142,7 +142,9 @@ def _sentence(
         f"{name} n^{by_n.exponent(name).value:.2f} d^{by_d.exponent(name).value:.2f} ({table[name].told})"
         for name in TABLE_1
     )
-    where = "was the slower at no length measured" if limit is None else f"is the slower from n ≈ {limit:.0f} on"
+    slower = sum(np.greater(by_n.medians(SELF_ATTENTION), by_n.medians(RECURRENT)))
+    counted = f"was the slower at {slower or 'none'} of the {len(by_n.sizes)} lengths measured"
+    where = counted if limit is None else f"is the slower from n ≈ {limit:.0f} on"
     return f"Time grows as: {found}. Where n < d, self-attention {_WON[won]}; at d = {settings.at_width} it {where}."
 
 

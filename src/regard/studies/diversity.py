@@ -196,6 +196,8 @@ _NOTES = (
     "The rule: the claim holds where the distance surely grew in the encoder, in the decoder and in cross attention.",
     "Untrained heads differ too, by chance: what training does is the growth beyond that. A part of it may be that "
     "attention becomes sharper. That two heads look at different places does not say that they say different things.",
+    "Of one seed the intervals are over pairs of heads, which share heads and so are not independent: they are too "
+    "narrow, and say nothing of other trainings.",
     "One head at a time: that each of two may go does not say that both may. What is not surely lost on these test "
     "pairs may be lost on more of them; of the sure losses about one in forty heads that are worth nothing is chance.",
 )

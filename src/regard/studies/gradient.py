@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from regard.config import setting
-from regard.studies.frame.arms import learn
+from regard.studies.frame.arms import learn_wholly
 from regard.studies.frame.study import Findings, Order, Study
 from regard.studies.frame.summary import told
 from regard.studies.long_memory.decays import Decays, Norms, decays
@@ -92,7 +92,7 @@ def _trained(settings: Gradient, data: Recall, order: Order) -> tuple[Norms, dic
                 steps=settings.steps, learning_rate=settings.learning_rate, seed=seed, precision="float32"
             )
             order.watch.begin(f"{name}, seed {seed}", settings.steps)
-            learn(model, Classification(), data.feed(settings.rows, seed), plan, order.watch)
+            learn_wholly(model, Classification(), data.feed(settings.rows, seed), plan, order.watch)
             norms[name].append(gradient_norms(model, data.test))
             right[name].append(_recalled(model, data))
     alone = len(order.seeds) == 1

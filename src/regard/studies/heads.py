@@ -96,9 +96,8 @@ def _every_second(one: Outcome, start: int) -> Outcome:
 
 
 def _loses(found: Difference) -> str:
-    """The model's loss on the test is larger, or not."""
-    surely = "surely " if found.sure else "perhaps "
-    return f"is {surely}{'worse' if found.value > 0 else 'better'} by {found.text('nats per token', 3)}"
+    """By the loss on the test."""
+    return f"is {found.way('worse', 'better')}, {found.text('nats per token', 3)}"
 
 
 def _arm(settings: Heads, heads: int) -> Arm:

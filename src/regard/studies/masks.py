@@ -136,7 +136,7 @@ def _sentence(
     trained = {name: text_over_seeds([_last_loss(one.curve) for one in outcomes[name]], 3) for name in (ALL, AHEAD)}
     written = {name: text_over_seeds([one.bleu for one in outcomes[name]]) for name in (ALL, AHEAD)}
     padding = "; ".join(
-        f"without the one in {place}, by {abs(moved[name][-1]).mean():.3g} and BLEU by {bleu[name].text('BLEU')}"
+        f"without the one in {place}, by {abs(moved[name][-1]).mean():.3g}, and BLEU by {bleu[name].text()}"
         for name, place in ((ENCODER, "the encoder"), (CROSS, "cross attention"))
     )
     return (

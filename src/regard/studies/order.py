@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from regard.config import setting
-from regard.evaluation.interval import Interval, wilson
+from regard.errors import DataError
+from regard.evaluation.interval import Interval
 from regard.layers.position import NoPositions
 from regard.looking.trends import bars, trends
 from regard.models.vocabulary import Vocabulary
@@ -15,7 +18,7 @@ from regard.studies.frame.arms import Arm, Outcome, of_family, translate, try_ar
 from regard.studies.frame.pairs import SentencePairs, pairs_of
 from regard.studies.frame.study import Findings, Order, Picture, Study, Table
 from regard.studies.frame.summary import Outcomes, curve_panel, outcome_numbers, outcome_table, told
-from regard.studies.frame.verdict import Difference, bleu_difference
+from regard.studies.frame.verdict import Difference, bleu_difference, share_of
 from regard.studies.word_order.permuted import Moved, moved
 from regard.studies.word_order.pictures import code_pictures, residuals
 from regard.studies.word_order.swapped import Swapped, built_in, reversed_words
@@ -53,14 +56,14 @@ class Told:
 
 
 def run(order: Order) -> Findings:
-    """Do the study. Raises DataError for a corpus that is too small."""
+    """Do the study. Raises DataError for a corpus that is too small, or whose texts have one word each."""
     settings = QUICK if order.quick else FULL
     exactly = {kind: moved(kind, order.seed) for kind in KINDS}
     pairs = pairs_of(order)
+    swapped = _swapped(order, pairs)[: settings.swapped]
     plan = TrainSettings(steps=settings.steps, batch_tokens=settings.batch_tokens, learning_rate=settings.learning_rate)
     arms = [Arm(name, with_positions(name, settings.model), plan) for name in (SINUSOID, LEARNED, NONE, BAG)]
     outcomes = try_arms(arms, pairs, order.seeds, order.watch)
-    swapped = (reversed_words(pairs.sources) if order.source else built_in())[: settings.swapped]
     told_apart = {name: tell_apart(group, pairs, swapped) for name, group in outcomes.items()}
     gains = {
         name: bleu_difference(outcomes[NONE], outcomes[name], pairs.references) for name in (SINUSOID, LEARNED, BAG)
@@ -88,6 +91,16 @@ def run(order: Order) -> Findings:
     )
 
 
+def _swapped(order: Order, pairs: SentencePairs) -> list[Swapped]:
+    if order.source is None:
+        return built_in()
+    found = reversed_words(pairs.sources)
+    if not found:
+        rule, action = "texts of words with spaces between them", "put spaces between words, or give another corpus"
+        raise DataError.because(order.source, "no text that reads otherwise backwards", rule, action)
+    return found
+
+
 def with_positions(name: str, settings: Mapping[str, Any]) -> Callable[[Vocabulary], Any]:
     """How a model with these positions is built. "none in the encoder": sinusoids in the decoder alone."""
     whole = of_family("transformer", {**settings, "positions": SINUSOID if name == BAG else name})
@@ -102,17 +115,16 @@ def with_positions(name: str, settings: Mapping[str, Any]) -> Callable[[Vocabula
 
 
 def tell_apart(group: Sequence[Outcome], pairs: SentencePairs, swapped: Sequence[Swapped]) -> Told:
-    """Over all seeds of an arm, with 95 % Wilson intervals."""
-    differ, right = 0, 0
+    """Of an arm: the mean over its seeds, of one seed with Wilson's interval over the sentences."""
+    differ, right = [], []
     for one in group:
         first = translate(one.model, pairs, [pair.first for pair in swapped])
         second = translate(one.model, pairs, [pair.second for pair in swapped])
         found = list(zip(first, second, strict=True))
-        differ += sum(a != b for a, b in found)
-        right += sum(both == pair.translations for both, pair in zip(found, swapped, strict=True))
-    trials = len(group) * len(swapped)
+        differ.append(np.array([a != b for a, b in found]))
+        right.append(np.array([both == pair.translations for both, pair in zip(found, swapped, strict=True)]))
     known = all(pair.translations for pair in swapped)
-    return Told(wilson(differ, trials), wilson(right, trials) if known else None)
+    return Told(share_of(differ), share_of(right) if known else None)
 
 
 def held(exactly: Mapping[str, Moved], gains: Mapping[str, Difference]) -> bool | None:
@@ -163,7 +175,12 @@ def _permuted_table(exactly: Mapping[str, Moved]) -> Table:
 def _order_table(apart: Mapping[str, Told]) -> Table:
     rows = [(name, one.differ.text(), None if one.right is None else one.right.text()) for name, one in apart.items()]
     headings = ("positions", "translations differ, %", "both right, %")
-    return Table("Two sources of the same words", headings, rows, "With 95 % Wilson intervals.")
+    return Table(
+        "Two sources of the same words",
+        headings,
+        rows,
+        "95 %: Wilson's interval over the sentences; over several seeds a t interval.",
+    )
 
 
 def _training_picture(outcomes: Outcomes) -> Picture:

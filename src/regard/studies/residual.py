@@ -47,10 +47,10 @@ FULL = Residual()
 QUICK = replace(
     FULL,
     model={**MODEL, "d_model": 32, "d_ff": 64, "heads": 2},
-    depths=(1, 2, 4, 6),
+    depths=(1, 3, 6),
     draws=5,
     test=100,
-    steps=300,
+    steps=200,
     batch_tokens=512,
     learning_rate=4e-3,
 )

@@ -97,8 +97,8 @@ def _texts(order: Order) -> tuple[str, list[str], list[str]]:
     if len(lines) < LEAST_LINES:
         expected, action = f"at least {LEAST_LINES} lines of text", "give a longer text, or none"
         raise DataError.because(order.text, f"{len(lines)} lines", expected, action)
-    test = list(dict.fromkeys(lines[:: max(10, len(lines) // TEST_LINES)]))
-    return order.text.name, [line for line in lines if line not in set(test)], test
+    asked = dict.fromkeys(lines[:: max(10, len(lines) // TEST_LINES)])
+    return order.text.name, [line for line in lines if line not in asked], list(asked)
 
 
 def _lesson(
@@ -154,7 +154,7 @@ def _findings(order: Order, settings: Scale, name: str, lessons: Sequence[Sequen
     worse = sum(one.larger for one in steps)
     sentence = (
         f"From {sizes[0]:,} to {sizes[-1]:,} parameters the loss on held-out text goes from {means[0]:.3f} to "
-        f"{means[-1]:.3f} nats per token ({ends.text('', 3).replace(' (', ' (')}), after equally many tokens of text; "
+        f"{means[-1]:.3f} nats per token ({ends.text('', 3)}), after equally many tokens of text; "
         f"of {len(steps)} steps in size {sum(one.smaller for one in steps)} surely help and {worse} surely hurt. "
         f"A power law through all sizes has the exponent {slope.text(3, 1.0)}."
     )
@@ -205,6 +205,8 @@ def _interval(group: Sequence[Nats]) -> Interval:
 
 
 _NOTES = (
+    "The rule: the claim holds where the largest model surely loses less than the smallest and no size surely more "
+    "than the one before it. That the loss is a power law of the size is not judged: the exponent is shown.",
     "Text has an entropy that no model goes below, and the built-in text, which a small grammar writes at random, has "
     "much of it: towards that floor every curve flattens, so the exponent belongs to these sizes and is no constant.",
     "All sizes have one learning rate and one number of updates; a rate of its own for each could move them.",
@@ -218,6 +220,6 @@ STUDY = Study(
     "Do wider and deeper models learn more from the same text?",
     run,
     takes=("text",),
-    claim='"Performance depends strongly on scale": the loss falls as a power law of the number of parameters. '
-    "(Kaplan et al. 2020, section 1.1)",
+    claim='"Larger models are significantly more sample-efficient": they lose less after as many tokens of text. '
+    "(Kaplan et al. 2020, abstract and section 1.1)",
 )

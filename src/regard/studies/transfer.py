@@ -17,9 +17,9 @@ from regard.errors import DataError
 from regard.looking.trends import Panel, trends
 from regard.studies.frame.study import Findings, Order, Picture, Study, Table
 from regard.studies.frame.summary import told
-from regard.studies.frame.verdict import Difference
+from regard.studies.frame.verdict import Difference, share_of
 from regard.studies.text_tasks.few_labels import Material, chosen_first, cut, hits_of_frozen, pretrained, tuned
-from regard.studies.text_tasks.measures import accuracy, hits_differ, hits_of_word_bag
+from regard.studies.text_tasks.measures import hits_differ, hits_of_word_bag
 from regard.studies.text_tasks.texts import tokenizer_of
 from regard.studies.text_tasks.who_acts import who_acts
 from regard.training.settings import TrainSettings
@@ -110,7 +110,7 @@ def verdict(found: Hits, chance: float) -> tuple[int | None, Difference | None, 
     """
     counts = list(found[TUNED])
     gains = {count: hits_differ(found[SCRATCH][count], found[TUNED][count]) for count in counts}
-    above = [n for n in counts if any(accuracy(found[arm][n]).low > chance for arm in (SCRATCH, TUNED))]
+    above = [n for n in counts if any(share_of(found[arm][n]).low > chance for arm in (SCRATCH, TUNED))]
     meet = None
     for count in reversed(counts):
         if gains[count].larger:
@@ -125,7 +125,7 @@ def _findings(order: Order, settings: Transfer, material: Material, found: Hits)
     fewest, gain, meet = verdict(found, chance)
     held = None if gain is None else True if gain.larger else False if gain.smaller else None
     counts = list(found[TUNED])
-    text = {arm: {n: accuracy(group) for n, group in line.items()} for arm, line in found.items()}
+    text = {arm: {n: share_of(group) for n, group in line.items()} for arm, line in found.items()}
     if fewest is None or gain is None:
         sentence = f"Neither way is surely above chance ({100 * chance:.0f} %) with up to {counts[-1]:,} labels."
     else:
@@ -175,6 +175,9 @@ def _percent(one: Any) -> Any:
 
 
 _NOTES = (
+    "The rule: the claim holds where fine-tuning is surely better with the fewest labels at which either way is surely "
+    "above chance. Of several numbers of labels one may seem to differ by chance.",
+    "From scratch there are as many updates as in fine-tuning; with more of them it might need fewer labels than here.",
     "The built-in task: who notices whom, an animal or a person? Both stand in each sentence, so that no word alone "
     "tells; logistic regression on the words without their order shows what is left to such guessing.",
     "Plain text and labelled texts are of the same kind here, which is the best case for pretraining. The nouns of a "

@@ -99,6 +99,13 @@ def learn(
     return curve, None
 
 
+def learn_wholly(model: Any, task: Task, feed: Any, plan: TrainSettings, watch: Watch = SILENT) -> None:
+    """``learn``, for numbers that mean nothing of a model half trained. Raises TrainingError where it breaks off."""
+    _, broke = learn(model, task, feed, plan, watch)
+    if broke is not None:
+        raise TrainingError(broke)
+
+
 def try_arms(
     arms: Sequence[Arm], pairs: SentencePairs, seeds: Sequence[int], watch: Watch = SILENT
 ) -> dict[str, list[Outcome]]:

@@ -30,10 +30,9 @@ def outcome_table(title: str, outcomes: Outcomes, references: Sequence[str]) -> 
     rows = []
     for name, group in outcomes.items():
         against_first = "" if group is first else bleu_difference(first, group, references).text("BLEU")
-        broke = sum(one.broke is not None for one in group)
         rows.append(
             (
-                name + (f" (training broke off: {broke} of {len(group)})" if broke else ""),
+                name + told_broke(group),
                 group[0].parameters,
                 text_over_seeds([one.seconds for one in group], 0),
                 text_over_seeds([perplexity(one) for one in group], 2),
@@ -44,6 +43,12 @@ def outcome_table(title: str, outcomes: Outcomes, references: Sequence[str]) -> 
     headings = ("", "parameters", "seconds of training", "perplexity per token", "BLEU", "against the first")
     note = "Over several seeds: mean and 95 % t interval. BLEU: greedy translations of the test pairs, sacreBLEU 13a."
     return Table(title, headings, rows, note)
+
+
+def told_broke(group: Sequence[Outcome]) -> str:
+    """`` (training broke off: 1 of 3)`` behind an arm's name; nothing where it went on to its end."""
+    broke = sum(one.broke is not None for one in group)
+    return f" (training broke off: {broke} of {len(group)})" if broke else ""
 
 
 def outcome_numbers(outcomes: Outcomes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-from regard.evaluation.interval import Interval, bootstrap_means
+from regard.evaluation.interval import Interval, bootstrap_means, wilson
 from regard.evaluation.translation import against
 from regard.studies.frame.arms import Outcome
 
@@ -31,9 +31,13 @@ class Difference:
         """The second is surely smaller."""
         return self.sure and self.value < 0
 
-    def text(self, unit: str, digits: int = 1) -> str:
+    def text(self, unit: str = "", digits: int = 1) -> str:
         """``+3.2 BLEU (95 %: 1.0 to 5.4, 3 seeds)``."""
-        return f"{self.value:+.{digits}f} {unit} ({self.evidence})"
+        return f"{self.value:+z.{digits}f}{unit and f' {unit}'} ({self.evidence})"
+
+    def way(self, larger: str, smaller: str) -> str:
+        """``surely higher``, ``surely lower``, or ``not surely higher or lower``."""
+        return f"surely {larger if self.value > 0 else smaller}" if self.sure else f"not surely {larger} or {smaller}"
 
 
 def over_seeds(values: Sequence[float]) -> Interval:
@@ -46,12 +50,30 @@ def over_seeds(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def share_of(groups: Sequence[np.ndarray]) -> Interval:
+    """The share of hits, an array each seed: the mean over seeds with its t interval, of one seed Wilson's over hits.
+
+    Both stay within 0 to 1. Hits of several seeds on the same test are not as many trials as there are hits.
+    """
+    if len(groups) == 1:
+        return wilson(float(groups[0].sum()), len(groups[0]))
+    found = over_seeds([float(one.mean()) for one in groups])
+    return Interval(found.value, max(0.0, found.low), min(1.0, found.high))
+
+
+def of_draws(value: float, draws: np.ndarray, over: str, digits: int) -> Difference:
+    """A difference of one seed, sure where 95 % of its bootstrap ``draws`` are on one side of 0."""
+    low, high = np.percentile(draws, [2.5, 97.5])
+    evidence = f"95 %: {low:z.{digits}f} to {high:z.{digits}f} over {over}, one seed"
+    return Difference(value, bool(low > 0 or high < 0), evidence)
+
+
 def seeds_differ(first: Sequence[float], second: Sequence[float], digits: int = 1) -> Difference:
     """One number a seed of each arm, the same seeds: a paired t interval. One seed alone is sure of nothing."""
     if len(first) < 2:
         return Difference(second[0] - first[0], False, "one seed: no interval")
     found = over_seeds([after - before for before, after in zip(first, second, strict=True)])
-    evidence = f"95 %: {found.low:.{digits}f} to {found.high:.{digits}f}, {len(first)} seeds"
+    evidence = f"95 %: {found.low:z.{digits}f} to {found.high:z.{digits}f}, {len(first)} seeds"
     return Difference(found.value, found.low > 0 or found.high < 0, evidence)
 
 
@@ -68,8 +90,5 @@ def loss_difference(first: Sequence[Outcome], second: Sequence[Outcome]) -> Diff
     """Nats per token of the second arm minus that of the first: over the seeds, or over the test's sentences."""
     if len(first) > 1:
         return seeds_differ([one.nats_per_token for one in first], [one.nats_per_token for one in second], digits=3)
-    tokens = float(first[0].tokens.mean())
-    means = bootstrap_means((second[0].nats - first[0].nats) / tokens)
-    low, high = np.percentile(means, [2.5, 97.5])
-    value = second[0].nats_per_token - first[0].nats_per_token
-    return Difference(value, bool(low > 0 or high < 0), f"95 %: {low:.3f} to {high:.3f} over sentences, one seed")
+    draws = bootstrap_means((second[0].nats - first[0].nats) / float(first[0].tokens.mean()))
+    return of_draws(second[0].nats_per_token - first[0].nats_per_token, draws, "sentences", 3)

@@ -26,14 +26,15 @@ class Decays:
 
     @property
     def verdict(self) -> bool | None:
-        """True: the RNN's is surely larger than the LSTM's and the GRU's, the Transformer's surely below NONE_LOST.
+        """True: the RNN's is surely above NONE_LOST, and above the LSTM's and the GRU's; the Transformer's is surely below.
 
         False: one of these is surely the other way. None: unsure.
         """
-        attention = self.each[TRANSFORMER]
-        if attention.low > NONE_LOST or any(one.high < 0 for one in self.beyond.values()):
+        plain, attention, beyond = self.each[RNN], self.each[TRANSFORMER], self.beyond.values()
+        if plain.high < NONE_LOST or attention.low > NONE_LOST or any(one.high < 0 for one in beyond):
             return False
-        return True if attention.high < NONE_LOST and all(one.low > 0 for one in self.beyond.values()) else None
+        vanishes = plain.low > NONE_LOST > attention.high
+        return True if vanishes and all(one.low > 0 for one in beyond) else None
 
 
 def decays(norms: Norms) -> Decays:

@@ -14,7 +14,7 @@ from regard.data.batching import filled
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.models.encoder_model import EncoderModel
 from regard.models.heads import Head
-from regard.studies.frame.arms import learn
+from regard.studies.frame.arms import learn_wholly
 from regard.studies.frame.watch import Watch
 from regard.studies.text_tasks.measures import ROWS, hits
 from regard.studies.text_tasks.texts import Ids, ends, labelled_feed, masked_feed, text_model
@@ -60,7 +60,7 @@ def pretrained(
     torch.manual_seed(plan.seed)
     model: EncoderModel = text_model("bert", shape, material.tokenizer)
     feed = masked_feed(material.plain, material.tokenizer, plan.batch_tokens, plan.seed, hidden)
-    learn(model, MaskedToken(), feed, plan, watch)
+    learn_wholly(model, MaskedToken(), feed, plan, watch)
     return model
 
 
@@ -81,7 +81,7 @@ def tuned(
     ids = cut(tokenizer.encode_batch([text for text, _ in few]), shape)
     classes = [labels.index(label) for _, label in few]
     feed = labelled_feed(ids, classes, tokenizer, plan.batch_tokens, plan.seed)
-    learn(model, Classification(), feed, plan, watch)
+    learn_wholly(model, Classification(), feed, plan, watch)
     return hits(model, tokenizer, labels, material.test)
 
 

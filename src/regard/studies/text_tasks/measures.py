@@ -16,8 +16,8 @@ from torch import Tensor
 from regard.data.batching import IGNORED
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.decoding.classifier import Classifier
-from regard.evaluation.interval import Interval, bootstrap_means, wilson
-from regard.studies.frame.verdict import Difference, over_seeds, seeds_differ
+from regard.evaluation.interval import bootstrap_means
+from regard.studies.frame.verdict import Difference, of_draws, seeds_differ
 from regard.studies.text_tasks.texts import Ids, next_tokens
 from regard.studies.text_tasks.who_acts import Labelled
 
@@ -52,17 +52,6 @@ def hits_of_word_bag(train: Sequence[Labelled], test: Sequence[Labelled]) -> np.
     return np.array([float(one == label) for one, (_, label) in zip(found, test, strict=True)])
 
 
-def accuracy(groups: Sequence[np.ndarray]) -> Interval:
-    """The share of hits: of one seed with Wilson's interval over the texts, of several with the t interval over them.
-
-    Both stay within 0 to 1.
-    """
-    if len(groups) == 1:
-        return wilson(float(groups[0].sum()), len(groups[0]))
-    found = over_seeds([float(one.mean()) for one in groups])
-    return Interval(found.value, max(0.0, found.low), min(1.0, found.high))
-
-
 def hits_differ(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Difference:
     """Points of accuracy, second minus first: over the seeds, or of one seed over the texts."""
     if len(first) > 1:
@@ -78,9 +67,7 @@ def nats_differ(first: Sequence[Nats], second: Sequence[Nats]) -> Difference:
 
 
 def _over_texts(differences: np.ndarray, digits: int) -> Difference:
-    low, high = np.percentile(bootstrap_means(differences), [2.5, 97.5])
-    evidence = f"95 %: {low:.{digits}f} to {high:.{digits}f} over the test's texts, one seed"
-    return Difference(float(differences.mean()), bool(low > 0 or high < 0), evidence)
+    return of_draws(float(differences.mean()), bootstrap_means(differences), "the test's texts", digits)
 
 
 @torch.no_grad()

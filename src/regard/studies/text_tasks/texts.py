@@ -70,9 +70,12 @@ def continued(sources: Ids, targets: Ids, tokenizer: Tokenizer) -> TextBatch:
 
 
 def pairs_feed(sources: Ids, targets: Ids, tokenizer: Tokenizer, batch_tokens: int, seed: int) -> Feed:
-    """Pairs for an encoder–decoder: ``<s> source </s>`` is read, ``y_1 … y_n </s>`` is to be told."""
+    """Pairs for an encoder–decoder: ``<s> source </s>`` is read, ``y_1 … y_n </s>`` is to be told.
+
+    A batch holds the pairs that it would hold for a decoder alone, whose texts have both sides: see ``continued_feed``.
+    """
     bos, eos, pad = ends(tokenizer)
-    lengths = [max(len(source) + 2, len(target) + 1) for source, target in zip(sources, targets, strict=True)]
+    lengths = [len(source) + len(target) + 2 for source, target in zip(sources, targets, strict=True)]
 
     def collate(rows: np.ndarray) -> Batch:
         read = filled([[bos, *sources[row]] for row in rows], pad, eos)
