@@ -165,9 +165,8 @@ def test_only_where_n_is_below_d_does_it_count_who_is_faster(attention, recurren
     ],
 )
 def test_the_sentence_is_true_wherever_the_lines_do_or_do_not_cross(attention, told):
-    times = {name: np.array([[2.0, 2.0, 2.0]] * 3) for name in TABLE_1} | {
-        SELF_ATTENTION: np.array([attention] * 3, float)
-    }
+    times = {name: np.full((3, 3), 2.0) for name in TABLE_1}
+    times[SELF_ATTENTION] = np.array([attention] * 3, float)
     found = Measured("n", [(4, 8), (8, 8), (16, 8)], 2, times, {})
     limit = crossing(found.sizes, found.medians(SELF_ATTENTION), found.medians(RECURRENT))
     assert told in cost._sentence(TINY, rows(3, 2, 2), found, found, None, limit)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from regard import studies
 from regard.errors import RunError, SettingError
 from regard.studies.frame.page import check_folder, write
-from regard.studies.frame.study import OPTIONS, Findings, Order, Picture, Study, Table
+from regard.studies.frame.study import OPTIONS, Findings, Order, Picture, Study, Table, with_caution
 
 
 def findings() -> Findings:
@@ -104,3 +105,10 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path):
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(RunError, match=r"expected a folder to write to; choose another folder"):
         write(STUDY, findings(), tmp_path / "file" / "out")
+
+
+def test_findings_of_one_seed_say_what_they_are_sure_of():
+    trained = replace(findings(), settings={"seeds": "1"})
+    assert "One seed" in with_caution(trained, Order(quick=True)).notes[-1]
+    assert with_caution(trained, Order(repeats=3)) == trained
+    assert with_caution(findings(), Order(quick=True)).notes == ["N."]  # nothing that depends on seeds

@@ -17,12 +17,13 @@ from regard.studies.longer import QUICK, run, verdict
 @pytest.mark.parametrize(
     ("change", "inside", "held"),
     [
-        (Difference(-0.4, True, ""), 0.99, False),
-        (Difference(-0.01, False, ""), 0.99, True),
-        (Difference(0.01, True, ""), 0.99, True),
-        (Difference(-0.2, False, ""), 0.99, None),
-        (Difference(-0.4, True, ""), 0.5, None),
-        (Difference(0.0, False, ""), 0.5, None),
+        (Difference(-0.4, True, "", -0.5, -0.3), 0.99, False),
+        (Difference(-0.01, True, "", -0.02, -0.005), 0.99, True),
+        (Difference(0.01, True, "", 0.005, 0.02), 0.99, True),
+        (Difference(-0.04, False, "", -0.3, 0.2), 0.99, None),
+        (Difference(-0.1, True, "", -0.15, -0.04), 0.99, None),
+        (Difference(-0.4, True, "", -0.5, -0.3), 0.5, None),
+        (Difference(0.0, False, "", -0.01, 0.01), 0.5, None),
     ],
 )
 def test_the_claim_holds_where_as_much_is_copied_beyond_and_copying_was_learnt(change, inside, held):

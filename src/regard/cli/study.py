@@ -43,7 +43,7 @@ def study(
     from regard.cli.console import StudyProgress, messages, print_table
     from regard.runs.folder import load
     from regard.studies.frame.page import VERDICTS, check_folder, write
-    from regard.studies.frame.study import Order
+    from regard.studies.frame.study import Order, with_caution
 
     if name is None:
         every = [studies.get(one) for one in studies.names()]
@@ -57,7 +57,7 @@ def study(
     check_folder(folder, overwrite)
     messages().print(f"{chosen.title}: {chosen.question}", markup=False)
     with watch:
-        findings = chosen.run(order)
+        findings = with_caution(chosen.run(order), order)
     write(chosen, findings, folder, overwrite)
     for table in findings.tables:
         print_table(table.title, table.headings, table.rows)

@@ -124,7 +124,7 @@ def _sentence(
     more = ", ".join(f"{one.text('points')} against the {name}" for name, one in compared.items())
     return (
         f"From {buckets[0].tokens:.0f} tokens of source to {buckets[inside].tokens:.0f}, BLEU goes {', '.join(falls)}. "
-        f"The model without attention loses so much more: {more}."
+        f"What the model without attention loses, minus what each other loses: {more}."
     )
 
 
@@ -182,6 +182,8 @@ _NOTES = (
     f"model without attention has less than {LEAST_BLEU} BLEU there, the verdict is left open.",
     "Texts beyond the longest of training, where there are any, are shown, but the verdict is of lengths that were "
     "trained: beyond them the convolution's positions are untrained, and other things than the vector may fail.",
+    "The four are whole architectures, as they were published: they differ in more than attention (cell, direction, "
+    "order of reading).",
     "The built-in texts of several sentences are sentences in a row that have nothing to do with each other.",
 )
 

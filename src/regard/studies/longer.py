@@ -137,15 +137,13 @@ def _lines(settings: Longer, shares: Mapping[str, Sequence[Shares]]) -> dict[str
 
 
 def verdict(change: Difference, inside: float) -> bool | None:
-    """Of the sinusoids: False where surely fewer words are copied beyond; True where not, and at most SLIGHT less.
+    """Of the sinusoids: True where surely at most SLIGHT less is copied beyond, False where surely more than that.
 
-    None where copying was not learnt inside the lengths of training either.
+    None where neither is sure, or copying was not learnt inside the lengths of training.
     """
     if inside < LEARNT:
         return None
-    if change.smaller:
-        return False
-    return True if change.value > -SLIGHT else None
+    return True if change.low > -SLIGHT else False if change.high < -SLIGHT else None
 
 
 def _sentence(

@@ -10,7 +10,7 @@ from regard.evaluation.interval import Interval, bootstrap, bootstrap_means
 from regard.studies.frame.arms import Outcome
 from regard.studies.frame.pairs import Pair
 from regard.studies.frame.summary import Outcomes
-from regard.studies.frame.verdict import Difference, over_seeds, seeds_differ
+from regard.studies.frame.verdict import Difference, of_draws, over_seeds, seeds_differ
 
 Shares = Mapping[int, np.ndarray]  # of each text's words that were copied, or 1 where all were, by the texts' length
 
@@ -77,6 +77,4 @@ def changes(group: Sequence[Shares], trained: int, beyond: Sequence[int]) -> Dif
     if len(group) > 1:
         return seeds_differ([float(one.mean()) for one in within], [float(one.mean()) for one in outside], digits=3)
     draws = bootstrap_means(outside[0], seed=2) - bootstrap_means(within[0], seed=1)
-    low, high = np.percentile(draws, [2.5, 97.5])
-    evidence = f"95 %: {low:.3f} to {high:.3f} over texts, one seed"
-    return Difference(float(outside[0].mean() - within[0].mean()), bool(low > 0 or high < 0), evidence)
+    return of_draws(float(outside[0].mean() - within[0].mean()), draws, "texts", 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,14 @@ class Findings:
     settings: Mapping[str, Any]
     notes: Sequence[str] = field(default=())
     held: bool | None = None
+
+
+def with_caution(findings: Findings, order: Order) -> Findings:
+    """The findings of one seed with a note on what their certainty is about."""
+    if len(order.seeds) > 1 or "seeds" not in findings.settings:
+        return findings
+    note = "One seed: “surely” is over the test's texts. Another training might come out otherwise; --seeds 3 tells."
+    return replace(findings, notes=(*findings.notes, note))
 
 
 @dataclass(frozen=True)

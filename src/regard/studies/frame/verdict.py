@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,11 +16,16 @@ from regard.studies.frame.arms import Outcome
 
 @dataclass(frozen=True)
 class Difference:
-    """Second minus first. ``sure``: a difference of this size comes by chance less than once in twenty times."""
+    """Second minus first. ``sure``: a difference of this size comes by chance less than once in twenty times.
+
+    ``low`` and ``high`` are the ends of its 95 % interval, where there is one.
+    """
 
     value: float
     sure: bool
     evidence: str
+    low: float = -math.inf
+    high: float = math.inf
 
     @property
     def larger(self) -> bool:
@@ -65,7 +71,7 @@ def of_draws(value: float, draws: np.ndarray, over: str, digits: int) -> Differe
     """A difference of one seed, sure where 95 % of its bootstrap ``draws`` are on one side of 0."""
     low, high = np.percentile(draws, [2.5, 97.5])
     evidence = f"95 %: {low:z.{digits}f} to {high:z.{digits}f} over {over}, one seed"
-    return Difference(value, bool(low > 0 or high < 0), evidence)
+    return Difference(value, bool(low > 0 or high < 0), evidence, float(low), float(high))
 
 
 def seeds_differ(first: Sequence[float], second: Sequence[float], digits: int = 1) -> Difference:
@@ -74,7 +80,7 @@ def seeds_differ(first: Sequence[float], second: Sequence[float], digits: int = 
         return Difference(second[0] - first[0], False, "one seed: no interval")
     found = over_seeds([after - before for before, after in zip(first, second, strict=True)])
     evidence = f"95 %: {found.low:z.{digits}f} to {found.high:z.{digits}f}, {len(first)} seeds"
-    return Difference(found.value, found.low > 0 or found.high < 0, evidence)
+    return Difference(found.value, found.low > 0 or found.high < 0, evidence, found.low, found.high)
 
 
 def bleu_difference(first: Sequence[Outcome], second: Sequence[Outcome], references: Sequence[str]) -> Difference:

@@ -26,7 +26,7 @@ class Decays:
 
     @property
     def verdict(self) -> bool | None:
-        """True: the RNN's is surely above NONE_LOST, and above the LSTM's and the GRU's; the Transformer's is surely below.
+        """True: the RNN's is surely above NONE_LOST and above the LSTM's and the GRU's; the Transformer's is below it.
 
         False: one of these is surely the other way. None: unsure.
         """
