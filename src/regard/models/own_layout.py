@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from regard.config import build
 from regard.models.vocabulary import Vocabulary
 from regard.models.weight_names import PublicForm
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 MODEL_TYPE = "regard"
-Settings = TypeVar("Settings", bound="DataclassInstance")
+Settings = TypeVar("Settings")  # a family's frozen dataclass
 
 
-def own_config(family: str, settings: DataclassInstance, vocabulary: Vocabulary) -> dict[str, Any]:
+def own_config(family: str, settings: Any, vocabulary: Vocabulary) -> dict[str, Any]:
     """The contents of ``config.json``."""
     return {
         "model_type": MODEL_TYPE,

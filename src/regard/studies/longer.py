@@ -141,7 +141,7 @@ def verdict(change: Difference, inside: float) -> bool | None:
 
     None where neither is sure, or copying was not learnt inside the lengths of training.
     """
-    if inside < LEARNT:
+    if inside < LEARNT or change.low is None or change.high is None:
         return None
     return True if change.low > -SLIGHT else False if change.high < -SLIGHT else None
 
