@@ -45,16 +45,18 @@ def test_the_frames_are_around_what_another_number_changes():
 
 
 @pytest.mark.parametrize(
-    ("gap", "held"),
+    ("gap", "elsewhere", "held"),
     [
-        (Difference(0.3, True, ""), True),
-        (Difference(-0.3, True, ""), False),
-        (Difference(0.3, False, ""), None),
-        (Difference(-0.3, False, ""), None),
+        (Difference(0.3, True, ""), Difference(0.1, True, ""), True),
+        (Difference(0.3, True, ""), Difference(-0.1, False, ""), True),
+        (Difference(0.3, True, ""), Difference(-0.1, True, ""), None),
+        (Difference(-0.3, True, ""), Difference(0.1, True, ""), False),
+        (Difference(0.3, False, ""), Difference(0.1, True, ""), None),
+        (Difference(-0.3, False, ""), Difference(0.1, True, ""), None),
     ],
 )
-def test_the_claim_holds_where_batch_norm_is_surely_worse_in_the_smallest_batches(gap, held):
-    assert verdict(gap) is held
+def test_the_claim_holds_where_batch_norm_is_worse_in_the_smallest_batches_and_better_nowhere(gap, elsewhere, held):
+    assert verdict(gap, [elsewhere]) is held
 
 
 def test_the_study_in_small_compares_norms_that_saw_as_many_tokens(monkeypatch, few_pairs, tmp_path):

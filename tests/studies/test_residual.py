@@ -16,6 +16,7 @@ from regard.studies.frame.verdict import Difference
 from regard.studies.residual import QUICK, begins, run, verdict
 
 WORSE, BETTER, SAME = Difference(0.5, True, ""), Difference(-0.5, True, ""), Difference(0.5, False, "")
+SLIGHT = Difference(0.004, True, "")
 
 
 def test_what_distinguishes_positions_is_nothing_where_all_are_one_and_all_where_they_cancel_out():
@@ -59,7 +60,7 @@ def test_positions_are_one_vector_soon_without_residual_connections_and_not_with
     assert all(found[kind]["cosine"][:, -1].min() > 0.999 for kind in KINDS if kind != RESIDUAL)
 
 
-@pytest.mark.parametrize(("deepest", "held"), [(WORSE, True), (BETTER, False), (SAME, None)])
+@pytest.mark.parametrize(("deepest", "held"), [(WORSE, True), (BETTER, False), (SAME, None), (SLIGHT, None)])
 def test_the_claim_holds_where_the_deepest_is_surely_worse_without(deepest, held):
     assert verdict(deepest) is held
 

@@ -70,13 +70,19 @@ def run(order: Order) -> Findings:
         [_sheets(), _picture(by_size, varied, smallest, max(settings.mixed))],
         told(order, settings, pairs),
         _NOTES,
-        verdict(gaps[settings.batches[0]]),
+        verdict(gaps[settings.batches[0]], [*list(gaps.values())[1:], mixed]),
     )
 
 
-def verdict(smallest: Difference) -> bool | None:
-    """Of the test loss with batch norm minus that with layer norm, in the smallest batches."""
-    return True if smallest.larger else False if smallest.smaller else None
+def verdict(smallest: Difference, others: Sequence[Difference]) -> bool | None:
+    """Of the test loss with batch norm minus that with layer norm, in the smallest batches and elsewhere.
+
+    True where batch norm is surely worse in the smallest and surely better nowhere, False where surely better in the
+    smallest.
+    """
+    if smallest.smaller:
+        return False
+    return True if smallest.larger and not any(one.smaller for one in others) else None
 
 
 def _mixed(pairs: SentencePairs, settings: Norms, order: Order) -> SentencePairs:

@@ -25,6 +25,7 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     WITHOUT: {"norm": "post", "residual": False},
     PRE: {"norm": "pre"},
 }
+NOTABLE = 0.1  # nats per token between models that learnt and did not
 MODEL = {"d_model": 128, "d_ff": 256, "heads": 4, "dropout": 0.1}
 
 
@@ -86,7 +87,12 @@ def run(order: Order) -> Findings:
 
 
 def verdict(deepest: Difference) -> bool | None:
-    """Of the test loss without residual connections minus that with them, at the largest depth."""
+    """Of the test loss without residual connections minus that with them, at the largest depth.
+
+    None also where the difference is sure but less than NOTABLE: then neither of the two has learnt, or both have.
+    """
+    if abs(deepest.value) < NOTABLE:
+        return None
     return True if deepest.larger else False if deepest.smaller else None
 
 
