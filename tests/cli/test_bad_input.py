@@ -116,7 +116,7 @@ def test_validation_without_any_text_is_refused(refuses, files, tmp_path):
         (["decode.n_best=9", "decode.beam=2"], "decode.n_best: got 9; expected at most beam (2)"),
         (["tokenizer.size=200"], "tokenizer.size: got 200; expected 0 or at least"),
         (["model.size=huge"], "model.size: got 'huge'; expected one of"),
-        (["family=rnn"], "family: got 'rnn'; expected one of"),
+        (["family=mamba"], "family: got 'mamba'; expected one of"),
         (["train=3"], "train: got 3; expected a table; write [train] or train.key=value."),
         (["=3"], "=3: got no key=value; expected a setting such as train.steps=1000"),
         (["--budget", "soon"], "budget: got 'soon'; expected a time such as 90s, 20m or 1h30m; write it so."),
