@@ -13,10 +13,11 @@ from regard.studies import cost
 from regard.studies.cost import STUDY, attention_faster_than_recurrence, run, verdict
 from regard.studies.frame.page import write
 from regard.studies.frame.study import Order
+from regard.studies.frame.threads import one_thread
 from regard.studies.layer_costs import measures
 from regard.studies.layer_costs.exponents import crossing, exponent, slope
 from regard.studies.layer_costs.measured import Measured
-from regard.studies.layer_costs.measures import call_of, one_thread, peak_bytes, seconds
+from regard.studies.layer_costs.measures import call_of, peak_bytes, seconds
 from regard.studies.layer_costs.paths import depth, layers_to_join
 from regard.studies.layer_costs.rows import (
     CONVOLUTIONAL,

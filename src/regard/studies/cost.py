@@ -12,9 +12,10 @@ from regard.config import setting
 from regard.evaluation.interval import Interval
 from regard.studies.frame.study import Findings, Order, Study
 from regard.studies.frame.summary import told
+from regard.studies.frame.threads import one_thread
 from regard.studies.layer_costs.exponents import crossing
 from regard.studies.layer_costs.measured import Measured
-from regard.studies.layer_costs.measures import call_of, one_thread, peak_bytes, seconds
+from regard.studies.layer_costs.measures import call_of, peak_bytes, seconds
 from regard.studies.layer_costs.rows import RECURRENT, SELF_ATTENTION, TABLE_1, Row, rows
 from regard.studies.layer_costs.shown import (
     beside_picture,

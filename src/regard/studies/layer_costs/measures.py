@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -31,17 +30,6 @@ def call_of(layer: Layer, x: Tensor, backward: bool) -> Call:
 @torch.no_grad()
 def _forward(layer: Layer, x: Tensor) -> Tensor:
     return layer.call(x)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Products on one thread alone; afterwards on as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def seconds(calls: Mapping[Any, Call], sweeps: int, done: Callable[[int], None]) -> dict[Any, list[float]]:

@@ -10,8 +10,6 @@ are left out at random with probability 1 − √(subsample / frequency); the n 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +18,7 @@ from torch.nn import functional
 
 from regard.config import setting
 from regard.errors import SettingError
+from regard.studies.frame.threads import one_thread
 from regard.studies.word_vectors.corpus import Corpus, pairs_at
 
 
@@ -51,7 +50,7 @@ def skip_gram(corpus: Corpus, settings: SkipGram, seed: int) -> np.ndarray:
     contexts = torch.zeros(size, requires_grad=True)
     optimizer = torch.optim.Adam([words, contexts], lr=settings.learning_rate)
     noise = torch.from_numpy(corpus.counts**settings.smoothing)
-    with _one_thread():
+    with one_thread():  # more would add in another order, and be slower for matrices as small as these
         for epoch in range(settings.epochs):
             centres, near = _pairs(corpus, settings, draw)
             for start in range(0, len(centres), settings.batch):
@@ -86,14 +85,3 @@ def _pairs(corpus: Corpus, settings: SkipGram, draw: np.random.Generator) -> tup
     centre, context = np.concatenate(centres), np.concatenate(near)
     order = draw.permutation(len(centre))
     return torch.from_numpy(centre[order]), torch.from_numpy(context[order])
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """More threads would add in another order, and be slower for matrices as small as these."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
