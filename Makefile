@@ -27,6 +27,9 @@ test: $(TOOLS) ## the tests
 
 check: lint test ## everything that must hold before a change lands
 
+browser: $(TOOLS) ## what the tests of the page need beside chromium; without it they are skipped
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[browser]"
+
 lint: $(TOOLS) ## format, lint, types, and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -48,7 +51,7 @@ help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { print "\n" substr($$0, 5) } \
 	/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: demo setup test check lint format bench clean help
+.PHONY: browser demo setup test check lint format bench clean help
 
 # A name on the path may be a shim that does not run, or lack venv: only trying tells.
 define FIND_PYTHON

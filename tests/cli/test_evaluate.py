@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from sacrebleu.metrics import BLEU, CHRF, TER
 
+from regard.looking.looks import alignments
+from regard.runs.folder import load
+
 
 @pytest.fixture
 def test_set(toy: Path) -> tuple[object, ...]:
@@ -83,3 +86,27 @@ def test_people_see_tables_with_signatures_intervals_and_a_warning(
     for word in ("BLEU", "chrF2", "TER", "±", "nrefs:1|bs:1000", "perplexity", "Paired bootstrap", str(other_run)[:20]):
         assert word in ended.out
     assert "The test set has 12 lines: too few for reliable scores." in ended.err
+
+
+def test_alignments_are_compared_with_true_ones(command, finished_run, tmp_path: Path):
+    """True links that are those of the model itself: nothing is wrong; all of them elsewhere: everything is."""
+    source, target, true = (tmp_path / name for name in ("a", "b", "true"))
+    source.write_text("the dog\nthe cat sleeps\n", encoding="utf-8")
+    target.write_text("der Hund\ndie Katze\n", encoding="utf-8")
+    model = load(finished_run)
+    written = model.target_tokenizer.encode_batch(["der Hund", "die Katze"])
+    own = alignments(model, ["the dog", "the cat sleeps"], written)
+    true.write_text("".join(f"{line}\n" for line in own), encoding="utf-8")
+    words = ("evaluate", finished_run, "--source", source, "--target", target, "--alignments", true)
+    ended = command(*words, "--json")
+    assert ended.code == 0, ended.err
+    (found,) = json.loads(ended.out)["alignment"].values()
+    assert (found["error rate"]["value"], found["precision"]["value"], found["recall"]["value"]) == (0.0, 1.0, 1.0)
+    true.write_text("\n0?0\n", encoding="utf-8")  # no sure link at all, and one possible one of the second pair
+    shown = command(*words)
+    assert "error rate" in shown.out
+    refused = command(*words, "--beam", "2")
+    assert refused.code == 2
+    assert "--beam: got 2; expected none with --alignments, where it says nothing; leave it out" in refused.err
+    true.write_text("0-0\n9-0\n", encoding="utf-8")
+    assert f"{true}:2: got a link of source word 9; expected source words 0 to 2" in command(*words).err

@@ -8,12 +8,15 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from regard.looking.capture import word_alignment
+from regard.looking.align import merge_groups, pharaoh
+from regard.looking.replay import attention_of
 from regard.models.heads import LANGUAGE
 from regard.runs.folder import Model, load, read_recipe, write_model
 
@@ -118,7 +121,12 @@ def test_an_alignment_names_words_of_both_lines(command, run, model, texts):
         assert text == found.text
         ids = model.source_tokenizer.encode(source)
         pieces = model.source_tokenizer.pieces_of(ids), model.target_tokenizer.pieces_of(found.ids)
-        assert alignment == word_alignment(model.module, ids, found.ids, pieces)
+        cross = attention_of(model.module, [*ids, 0], [*found.ids, 0]).cross
+        matrix = cross[max(0, len(cross) - 2)].mean(0)[: len(found.ids), : len(ids)]
+        sides = [re.split(r" (?=▁)", " ".join(side)) for side in pieces]  # a word begins at "▁"
+        ends = [np.cumsum([len(word.split()) for word in words]) for words in sides]
+        groups = [[list(range(start, end)) for start, end in pairwise([0, *side])] for side in ends]
+        assert alignment == pharaoh(merge_groups(matrix, *groups))
         links = [tuple(map(int, link.split("-"))) for link in alignment.split()]
         assert {s for s, _ in links} <= set(range(len(source.split())))
         assert len({t for _, t in links}) == len(links) > 0, "one link a target word"

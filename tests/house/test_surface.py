@@ -37,6 +37,7 @@ PUBLIC = [
     "TrainingError",
     "__version__",
     "load",
+    "looking",
 ]
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regard.errors import DataError
-from regard.looking.align import checked, merge_words, pharaoh, spell, word_groups, words_of
+from regard.looking.align import checked, merge_groups, merge_words, pharaoh, spell, word_groups, words_of
 
 SOURCE = ["▁Der", "▁Hund", "▁läuf", "t", ".", "</s>"]
 TARGET = ["▁The", "▁dog", "▁run", "s.", "</s>"]
@@ -63,25 +63,24 @@ def test_rows_still_sum_to_one_between_words(source: list[str], target: list[str
 
 
 def test_pharaoh_takes_the_best_source_word_of_each_target_word():
-    assert pharaoh(MATRIX, SOURCE, TARGET) == "0-0 1-1 2-2"
+    assert pharaoh(merge_words(MATRIX, SOURCE, TARGET)) == "0-0 1-1 2-2 3-3"
 
 
 def test_pharaoh_counts_source_first():
-    crossed = [[0.1, 0.8, 0.1], [0.7, 0.2, 0.1], [0.0, 0.0, 1.0]]
-    pieces = ["▁a", "▁b", "</s>"]
-    assert pharaoh(crossed, pieces, pieces) == "0-1 1-0"
-    several = [[0.1, 0.8, 0.1], [0.2, 0.7, 0.1]]
-    assert pharaoh(several, pieces, ["▁x", "▁y"]) == "1-0 1-1"  # both look at source word 1
+    assert pharaoh(np.array([[0.1, 0.9], [0.7, 0.3]])) == "0-1 1-0"
+    assert pharaoh(np.array([[0.1, 0.9], [0.2, 0.8]])) == "1-0 1-1"  # both look at source word 1
 
 
 def test_pharaoh_with_a_threshold_takes_all_that_reach_it():
-    assert pharaoh(MATRIX, SOURCE, TARGET, threshold=0.2) == "0-0 1-1 2-1 2-2"
-    assert pharaoh(MATRIX, SOURCE, TARGET, threshold=0.99) == ""
+    weights = merge_words(MATRIX, SOURCE, TARGET)
+    assert pharaoh(weights, threshold=0.2) == "0-0 1-1 2-1 2-2 3-3"
+    assert pharaoh(weights, threshold=0.99) == ""
 
 
-def test_the_end_is_never_aligned_even_where_it_is_looked_at_most():
-    assert pharaoh([[0.3, 0.7], [0.0, 1.0]], ["▁ja", "</s>"], ["▁yes", "</s>"]) == "0-0"
-    assert pharaoh([[1.0]], ["</s>"], ["</s>"]) == ""
+def test_groups_may_leave_pieces_out():
+    """The looked-at ones are added up, the looking ones are a mean; the last column and row are in no group."""
+    matrix = [[0.1, 0.2, 0.7], [0.5, 0.1, 0.4], [0.0, 0.0, 1.0]]
+    np.testing.assert_allclose(merge_groups(matrix, [[0, 1]], [[0, 1]]), [[(0.3 + 0.6) / 2]])
 
 
 def test_a_matrix_that_does_not_fit_its_pieces_is_refused():

@@ -9,8 +9,8 @@ from regard.data.builtin.sample import Pair, Puzzle
 from regard.data.tokenizers.tokenizer import TokenizerSettings, train_tokenizer
 from regard.errors import DataError
 from regard.families import transformer
-from regard.looking.capture import attention_of
 from regard.looking.pointing import Head, Puzzled, best_head, look_at_puzzles, share_right
+from regard.looking.replay import attention_of
 from regard.models.vocabulary import joint_vocabulary
 
 ENGLISH = "The dog did not cross the street because it was too wide."
@@ -34,7 +34,7 @@ def test_the_weights_are_those_between_the_words(kind):
         "word": {"it": 8, "wide": 11, "dog": [1], "street": [6]},
         "character": {"it": 42, "wide": 55, "dog": [4, 5, 6], "street": [26, 27, 28, 29, 30, 31]},
     }[kind]
-    weights = attention_of(model, tokenizer.encode(ENGLISH), tokenizer.encode(GERMAN)).encoder
+    weights = attention_of(model, [*tokenizer.encode(ENGLISH), 0], [*tokenizer.encode(GERMAN), 0]).encoder
     plain = Pair("A cat sleeps.", "Eine Katze schläft.")
     for word, looking in (("it", where["it"]), ("adjective", where["wide"])):
         (found,) = look_at_puzzles(model, tokenizer, [plain, PUZZLE, plain], word)

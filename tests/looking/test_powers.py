@@ -12,7 +12,7 @@ def test_every_line_has_its_exponent_at_its_end_and_its_name_in_the_legend():
     lines = {"one": [(1, exact(2.0)), (10, exact(20.0))], "two": [(1, exact(2.0)), (10, exact(20.5))]}
     figure = powers([Growth(lines, {"one": 1.0, "two": 1.01}, "n", "ms", "", ("n = d", 3.0))], "Title")
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.texts] == ["n = d", "1.00", "1.01"]
+    assert [text.get_text() for text in axes.texts] == [" n = d", "1.00", "1.01"]  # the first beside its line
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["one", "two"]
     figure.draw_without_rendering()
     assert all("$" not in label.get_text() for label in axes.get_yticklabels())

@@ -86,3 +86,14 @@ def test_movements_stand_beside_each_other_and_are_hollow_where_not_sure(assert_
 def test_a_logarithmic_axis_of_less_than_a_power_of_ten_has_ticks(texts_of: Texts):
     narrow = {"loss": [(1, exact(3.2)), (10, exact(1.6))]}
     assert {"2", "3"} <= set(texts_of(trends([Panel(narrow, "size", "nats", log_x=True, log_y=True)])))
+
+
+def test_a_border_is_a_dashed_line_across_the_panel_at_its_amount_and_has_a_name(assert_whole: Check, texts_of: Texts):
+    figure = trends([Panel({"a": [(1, LOW), (9, HIGH)]}, "x", "y", border=("longest of training", 4.0))])
+    (axes,) = figure.axes
+    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert [list(line.get_xdata()) for line in dashed] == [[4, 4]]
+    (name,) = (text for text in axes.texts if "longest of training" in text.get_text())
+    assert name.get_position()[0] == 4
+    assert " longest of training" in texts_of(figure)
+    assert_whole(figure)

@@ -12,7 +12,7 @@ from torch import Tensor
 from regard.families import convs2s
 from regard.families.convs2s import Config
 from regard.layers.convolution import Convolution
-from regard.looking.capture import attention_of
+from regard.looking.replay import attention_of
 from regard.models.embedder import Embedder
 from regard.models.transformer import EncoderDecoder
 from regard.models.vocabulary import Vocabulary, joint_vocabulary, own_vocabulary
@@ -239,7 +239,7 @@ def test_a_step_gives_what_the_whole_target_gives(model, sentences):
 
 
 def test_every_layer_shows_where_it_looked(model):
-    found = attention_of(model.float(), [5, 9, 4, 11, 6], [7, 8, 10])
+    found = attention_of(model.float(), [5, 9, 4, 11, 6, 0], [7, 8, 10, 0])
     assert found.cross.shape == (len(model.decoder.blocks), 1, 4, 6)
     torch.testing.assert_close(found.cross.sum(-1), torch.ones(found.cross.shape[:3]))
     assert found.encoder.shape == found.decoder.shape == (0, 0, 0, 0)
@@ -254,13 +254,16 @@ def gradient(model, readers: float, source: Tensor, target: Tensor) -> tuple[Ten
 
 
 def test_the_gradient_of_the_encoder_is_divided_by_its_readers_and_that_of_the_embedding_is_not(sentences):
-    model, source, target = make(replace(SMALL, decoder_layers=3)), sentences(2, 5), sentences(2, 4)
+    model = make(replace(SMALL, decoder_layers=3, dropout=0.0)).train()
+    source, target = sentences(2, 5), sentences(2, 4)
     assert model.encoder.readers == 3
     (one, whole), (three, third), (none, own) = (gradient(model, n, source, target) for n in (1, 3, math.inf))
     torch.testing.assert_close(three, one / 3, **EXACT)
     assert none.abs().max() == 0
     assert own.abs().max() > 1e-3
     torch.testing.assert_close(third - own, (whole - own) / 3, **EXACT)
+    read, _ = gradient(model.eval(), 3, source, target)
+    torch.testing.assert_close(read, one, **EXACT)  # who looks inside wants the gradient as it is
 
 
 def test_all_weights_learn_in_bfloat16(sentences):

@@ -13,7 +13,7 @@ from regard.decoding.greedy import greedy_search
 from regard.decoding.settings import DecodingSettings
 from regard.families import rnn
 from regard.families.rnn import Config
-from regard.looking.capture import attention_of
+from regard.looking.replay import attention_of
 from regard.models.transformer import EncoderDecoder
 from regard.models.vocabulary import Vocabulary, joint_vocabulary, own_vocabulary
 
@@ -127,7 +127,7 @@ def test_the_top_layer_s_state_is_what_looks(sentences):
     """At first it is the bridge's, so that the first weights follow from the memory alone."""
     model = make(CONFIGS["LSTM, two layers, additive"])
     source = sentences(1, 5)
-    weights = attention_of(model, source[0, :-1].tolist(), [3]).cross[0, 0]
+    weights = attention_of(model, source[0].tolist(), [3, model.eos]).cross[0, 0]
     with torch.no_grad():
         memory, looking = model.encoder(source, None), model.decoder.alignment
         top = model.decoder.bridge(memory.last)[-1][0]
@@ -312,7 +312,7 @@ def test_it_learns_in_bfloat16(model, sentences):
 
 def test_its_attention_can_be_looked_at(model):
     """One layer with one head, a row for every position, whether it looks once or step by step; or none at all."""
-    found = attention_of(model, [3, 4, 5], [6, 7])
+    found = attention_of(model, [3, 4, 5, 0], [6, 7, 0])
     assert found.encoder.numel() == found.decoder.numel() == 0
     if model.decoder.alignment is None:
         assert found.cross.numel() == 0

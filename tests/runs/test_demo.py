@@ -13,7 +13,7 @@ from sacrebleu.metrics import BLEU
 
 from regard.data.builtin import sample
 from regard.data.builtin.sample import Pair, twins
-from regard.looking.capture import attention_of
+from regard.looking.replay import attention_of
 from regard.runs import demo as demos
 from regard.runs.demo import CLASSIC, RECIPE
 from regard.runs.folder import load
@@ -60,7 +60,7 @@ def test_every_file_of_the_story_is_there(told, few):
     folder, ended = told
     assert ended.code == 0
     pictures = {"learning.png", "positions.png", "alignment.png", "it.png", "adjective.png"}
-    assert {path.name for path in folder.iterdir()} == {"data", "run", "scores.json", *pictures}
+    assert {path.name for path in folder.iterdir()} == {"data", "run", "scores.json", "look.html", *pictures}
     for name in pictures:
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
         assert (folder / name).stat().st_size > 5000
@@ -101,7 +101,7 @@ def shares(model: Any, pairs: list[Pair], word: str) -> dict[tuple[int, int], fl
         tokens = re.findall(r"\w+|[^\w\s]", pair.english)
         ids = model.source_tokenizer.encode(pair.english)
         assert len(ids) == len(tokens)
-        weights = attention_of(model.module, ids, [5]).encoder
+        weights = attention_of(model.module, [*ids, 0], [5, 0]).encoder
         looking = tokens.index("it") if word == "it" else len(tokens) - 2  # before the full stop
         row = weights[:, :, looking]
         right, wrong = (row[:, :, tokens.index(noun)] for noun in (pair.puzzle.right, pair.puzzle.wrong))
@@ -127,7 +127,7 @@ def test_what_is_printed_names_files_that_are_there(told):
     folder, ended = told
     found = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
     names = re.findall(r"[\w.]+\.(?:png|html)\b", ended.out)
-    assert len(names) == 6
+    assert len(names) == 7
     for name in names:
         assert (folder / name).exists() or (folder / "run" / name).exists(), name
     assert f"{found['pronoun_accuracy']:.1f} % of the test puzzles" in ended.out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from regard.evaluation.perplexity import perplexity as standard_perplexity
 from regard.evaluation.translation import corpus_bleu
 from regard.studies.frame.arms import Arm, learn, learn_wholly, of_family, surprise, translate, try_arm, try_arms
 from regard.studies.frame.pairs import joined, pairs_of
+from regard.studies.frame.plan import plan_of
 from regard.studies.frame.study import Order
 from regard.studies.frame.summary import curve_panel, outcome_numbers, outcome_table, perplexity, told
 from regard.tasks.translation import Translation
@@ -177,3 +178,15 @@ def test_settings_are_told_as_plain_values():
 @pytest.mark.parametrize(("order", "seeds"), [({}, 3), ({"quick": True}, 1), ({"repeats": 5}, 5)])
 def test_an_order_has_as_many_seeds_as_asked_for(order, seeds):
     assert Order(seed=7, **order).seeds == tuple(range(7, 7 + seeds))
+
+
+def test_a_plan_has_what_the_study_says_and_all_else_as_in_any_training():
+    @dataclass(frozen=True)
+    class Own:
+        steps: int = 7
+        batch_tokens: int = 300
+        learning_rate: float = 0.25
+        other: str = "of the study alone"
+
+    assert plan_of(Own()) == TrainSettings(steps=7, batch_tokens=300, learning_rate=0.25, label_smoothing=0.0)
+    assert plan_of(Own(), 0.2).label_smoothing == 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from regard.errors import DataError
 from regard.models.vocabulary import own_vocabulary
 from regard.studies import bottleneck
 from regard.studies.bottleneck import QUICK, run, verdict
-from regard.studies.by_length.models import MODELS, SMALL, WITHOUT
+from regard.studies.by_length.models import MODELS, SMALL, WITH, WITHOUT
 from regard.studies.frame.arms import of_family
 from regard.studies.frame.page import write
 from regard.studies.frame.study import Order
@@ -18,26 +19,75 @@ from regard.studies.frame.verdict import Difference
 
 MORE, LESS, SAME = Difference(5.0, True, ""), Difference(-5.0, True, ""), Difference(5.0, False, "")
 TINY = {
-    WITHOUT: ("rnn", {"cell": "lstm", "attention": "none", "d_embedding": 8, "d_model": 8}),
+    WITHOUT: ("rnn", {"cell": "lstm", "attention": "none", "bidirectional": False, "d_embedding": 8, "d_model": 8}),
+    WITH: ("rnn", {"cell": "lstm", "attention": "dot", "bidirectional": False, "d_embedding": 8, "d_model": 8}),
     "Transformer": ("transformer", {"layers": 1, "d_model": 8, "d_ff": 8, "heads": 2}),
 }
 
 
 @pytest.mark.parametrize(
-    ("compared", "short", "held"),
+    ("more", "short", "held"),
+    [(MORE, 40.0, True), (SAME, 40.0, None), (LESS, 40.0, False), (MORE, 5.0, None), (LESS, 5.0, None)],
+)
+def test_the_claim_holds_where_the_model_without_attention_loses_more_and_both_have_something_to_lose(
+    more, short, held
+):
+    assert verdict(more, short) is held
+
+
+@pytest.mark.parametrize(("models", "size"), [(MODELS, 6000), (SMALL, 613)])
+def test_the_two_that_are_judged_differ_in_attention_alone_and_hardly_in_size(models, size):
+    (family, without), (same, with_it) = models[WITHOUT], models[WITH]
+    assert family == same
+    assert {key for key in without if without[key] != with_it[key]} == {"attention"}
+    assert without.keys() == with_it.keys()
+    vocabulary = own_vocabulary(size, size, shared=False)
+    small, large = (of_family("rnn", one)(vocabulary) for one in (without, with_it))
+    added = sum(w.numel() for w in large.parameters()) / sum(w.numel() for w in small.parameters())
+    assert 1.0 < added < 1.05
+
+
+@pytest.fixture
+def translated(monkeypatch, few_pairs, outcome):
+    """A study whose models translated so many of the 20 short texts and of the 20 long ones right, and the rest not."""
+    texts = [(f"{n}", f"the {word} number {n} is here") for n in range(10, 30) for word in ("first", "other")]
+    short, long = texts[:20], [(" ".join([source] * 9), target) for source, target in texts[20:]]
+    pairs = replace(few_pairs, test=short + long)
+
+    def made(**right: tuple[int, int]):
+        def learnt(arms, pairs, *given):
+            found = {}
+            for arm in arms:
+                counts = right["with_it" if arm.name == WITH else "without"]
+                texts = [
+                    reference if place % 20 < counts[place // 20] else "nothing of this was ever asked"
+                    for place, reference in enumerate(pairs.references)
+                ]
+                found[arm.name] = [outcome(arm.name, translations=texts, nats=[1.0] * 40)]
+            return found
+
+        quick = replace(QUICK, models={name: TINY[name] for name in (WITHOUT, WITH)}, buckets=2)
+        monkeypatch.setattr(bottleneck, "QUICK", quick)
+        monkeypatch.setattr(bottleneck, "pairs_of", lambda order: pairs)
+        monkeypatch.setattr(bottleneck, "try_arms", learnt)
+        return run(Order(quick=True, source=Path("a"), target=Path("b")))
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("without", "with_it", "held"),
     [
-        ([MORE, MORE], 40.0, True),
-        ([MORE, SAME], 40.0, None),
-        ([MORE, LESS], 40.0, False),
-        ([SAME, LESS], 40.0, False),
-        ([MORE, MORE], 5.0, None),
-        ([LESS, LESS], 5.0, None),
+        ((20, 6), (20, 20), True),
+        ((20, 20), (20, 6), False),
+        ((12, 6), (20, 14), None),  # as much is lost
+        ((2, 0), (20, 20), None),  # there was nothing to lose
+        ((20, 6), (2, 2), None),
     ],
 )
-def test_the_claim_holds_where_every_arm_with_attention_loses_less_and_there_is_something_to_lose(
-    compared, short, held
-):
-    assert verdict(compared, short) is held
+def test_the_study_judges_translations_by_what_each_of_the_two_loses_with_length(translated, without, with_it, held):
+    found = translated(without=without, with_it=with_it)
+    assert found.held is held
 
 
 @pytest.mark.parametrize(("models", "size"), [(MODELS, 6000), (SMALL, 613)])
@@ -64,7 +114,7 @@ def test_the_verdict_is_of_lengths_that_were_trained_and_the_page_is_written(sma
     assert found.sentence.startswith(f"From {tokens[0]:.0f} tokens of source to {tokens[1]:.0f}, BLEU goes from ")
     assert {len(values) for values in found.numbers["bleu"].values()} == {3}
     fall = [values[0] - values[1] for values in found.numbers["bleu"].values()]
-    assert found.numbers["falls_more"]["Transformer"]["value"] == pytest.approx(fall[0] - fall[1])
+    assert found.numbers["falls_more"][WITH]["value"] == pytest.approx(fall[0] - fall[1])
     write(bottleneck.STUDY, found, tmp_path)
     assert (tmp_path / "bottleneck.png").is_file()
 

@@ -11,13 +11,14 @@ import pytest
 
 from regard.data.builtin import sample
 from regard.data.builtin.sample import Pair
-from regard.errors import RunError
+from regard.errors import RunError, SettingError
 from regard.evaluation.interval import Interval
 from regard.studies import coreference
-from regard.studies.coreference import ADJECTIVE, HEAD, QUICK, TRANSLATED, held
+from regard.studies.coreference import FULL, QUICK, held
 from regard.studies.frame.page import write
 from regard.studies.frame.study import Findings, Order
 from regard.studies.pronouns.answers import INTERVENTIONS, NEITHER, NOBODY, NOTHING, Asked
+from regard.studies.pronouns.shown import ADJECTIVE, HEAD, TRANSLATED
 
 TINY = replace(
     QUICK, model={**QUICK.model, "layers": 1, "d_model": 8, "d_ff": 8, "heads": 2}, steps=2, batch_tokens=64, test=30
@@ -43,6 +44,7 @@ def few() -> Iterator[dict[str, list[Pair]]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sample, "splits", lambda: found)
         patch.setattr(coreference, "QUICK", TINY)
+        patch.setattr(coreference, "FULL", replace(FULL, test=TINY.test))
         yield found
 
 
@@ -96,12 +98,34 @@ def test_the_study_writes_its_page_and_the_sentence_agrees_with_its_numbers(
 def test_a_run_is_looked_into_in_the_place_of_a_model_of_one_s_own(learnt: tuple[Findings, Asked], tmp_path: Path):
     found, asked = learnt
     opened = Opened(asked.model, asked.source, asked.target)
-    again = coreference.run(Order(quick=True, run=tmp_path / "mine", open=lambda folder: opened))
-    assert again.settings == {"run": "mine"}
+    again = coreference.run(Order(run=tmp_path / "mine", open=lambda folder: opened))
+    assert again.settings == {"run": "mine", "seed of what is hidden": 1}
     assert again.numbers == found.numbers
     assert again.sentence == found.sentence
 
 
 def test_a_run_without_an_encoder_that_attends_is_refused(few: dict[str, list[Pair]], tmp_path: Path):
     with pytest.raises(RunError, match=r"got a model of another kind; expected an encoder–decoder whose encoder has"):
-        coreference.run(Order(quick=True, run=tmp_path / "mine", open=lambda folder: Opened(None)))
+        coreference.run(Order(run=tmp_path / "mine", open=lambda folder: Opened(None)))
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        (
+            Order(quick=True, run=Path("mine")),
+            r"--quick: got it beside --run; expected it or --run, since .*; leave it",
+        ),
+        (Order(repeats=3, run=Path("mine")), r"--seeds: got 3 beside --run; expected it or --run, since a run is one"),
+    ],
+)
+def test_what_means_nothing_of_a_run_is_refused_beside_it(order: Order, message: str):
+    with pytest.raises(SettingError, match=message):
+        coreference.run(order)
+
+
+def test_a_corpus_is_refused_as_it_has_no_known_puzzles(tmp_path: Path):
+    with pytest.raises(
+        SettingError, match=r"--source: got one for the study coreference; expected --run; leave it out"
+    ):
+        coreference.STUDY.check(Order(source=tmp_path, target=tmp_path))

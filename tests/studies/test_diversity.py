@@ -11,11 +11,11 @@ import pytest
 from regard.errors import DataError
 from regard.evaluation.interval import Interval
 from regard.studies import diversity
-from regard.studies.diversity import QUICK, Grown, growth_of, held, mean_distance, spared
+from regard.studies.diversity import QUICK, Grown, growth_of, held, mean_distance
 from regard.studies.frame.page import write
 from regard.studies.frame.study import Order
 from regard.studies.head_maps.distance import KINDS
-from regard.studies.head_maps.pruning import Pruned
+from regard.studies.head_maps.pruning import Pruned, spared
 
 TINY = replace(
     QUICK,
@@ -38,9 +38,8 @@ def small(tmp_path: Path) -> Order:
 
 
 def table(*distances: float) -> np.ndarray:
-    """One layer of three heads, by the distances of 1–2, 1–3 and 2–3."""
-    a, b, c = distances
-    return np.array([[[0, a, b], [a, 0, c], [b, c, 0]]])
+    """Of each sentence, one layer of two heads by their distance."""
+    return np.array([[[[0, a], [a, 0]]] for a in distances])
 
 
 def grown(before: tuple[float, ...], after: tuple[float, ...]) -> Grown:
@@ -50,6 +49,7 @@ def grown(before: tuple[float, ...], after: tuple[float, ...]) -> Grown:
 def test_growth_is_trained_minus_untrained():
     one, two = grown((0.1, 0.2, 0.3), (0.5, 0.7, 0.6)), grown((0.1, 0.1, 0.1), (0.7, 0.7, 0.7))
     assert mean_distance([one.curve[-1][1]], "cross").value == pytest.approx(0.6)
+    assert mean_distance([one.curve[-1][1]], "cross").high == pytest.approx(0.7)  # three times the sentence of 0.7
     assert growth_of([one], "cross").value == pytest.approx(0.4)
     assert 0.3 <= growth_of([one], "cross").low <= 0.4 <= growth_of([one], "cross").high <= 0.5
     both = growth_of([one, two], "cross")  # t(0.975, 1) = 12.706; s / sqrt(2) of 0.4 and 0.6 is 0.1

@@ -18,21 +18,23 @@ from tokenizers.pre_tokenizers import Whitespace
 from regard.data.builtin import sample
 from regard.errors import DataError
 from regard.studies import embedding
-from regard.studies.embedding import COUNTS, LEARNED, WEIGHTED
 from regard.studies.frame.study import Findings, Order
+from regard.studies.word_vectors import kinds as kinds_of_vectors
 from regard.studies.word_vectors.agreement import same_class
 from regard.studies.word_vectors.classes import classes
 from regard.studies.word_vectors.corpus import WordVectors, read
 from regard.studies.word_vectors.counts import cooccurrence
+from regard.studies.word_vectors.kinds import COUNTS, LEARNED, WEIGHTED
 from regard.studies.word_vectors.skipgram import SkipGram
+from regard.studies.word_vectors.verdict import told, verdict
 
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         learning = SkipGram(dimensions=8, epochs=2)
-        patch.setattr(embedding, "QUICK", replace(embedding.QUICK, sentences=(200, 600), seeds=2, learning=learning))
-        patch.setattr(embedding, "REFERENCE", 600)
+        patch.setattr(embedding, "QUICK", replace(embedding.QUICK, sentences=(200, 600), trials=2, learning=learning))
+        patch.setattr(kinds_of_vectors, "REFERENCE", 600)
         yield
 
 
@@ -77,10 +79,10 @@ def test_the_share_of_counts_is_that_of_the_corpus(findings: Findings):
 
 
 def test_the_sentence_is_what_the_intervals_say(findings: Findings):
-    least = min(findings.numbers["learned_minus"].values(), key=lambda one: one["value"])
-    expected = "better than" if least["low"] > 0 else "worse than" if least["high"] < 0 else "neither better nor worse"
-    assert f"on this corpus learned vectors are {expected}" in findings.sentence
+    words = {True: "better than", False: "worse than", None: "neither surely better nor surely worse than"}
+    assert f"on this corpus learned vectors are {words[findings.held]}" in findings.sentence
     assert findings.sentence.startswith("In 600 sentences the nearest word by cosine is of the same class for ")
+    assert "seeds" not in findings.settings, "there are several, so nobody is warned of one"
 
 
 def test_pictures_and_tables_show_every_kind(findings: Findings):
@@ -92,15 +94,30 @@ def test_pictures_and_tables_show_every_kind(findings: Findings):
     assert {row[0] for row in second.rows} <= set(classes().values())
 
 
+HALF, MOST, FEW = np.array([0.0, 1.0] * 20), np.array([1.0] * 36 + [0.0] * 4), np.array([1.0] * 2 + [0.0] * 38)
+
+
 @pytest.mark.parametrize(
-    ("ours", "theirs", "verdict"),
-    [(1.0, 0.0, "better than"), (0.0, 1.0, "worse than"), (0.0, 0.0, "neither better nor worse than")],
+    ("ours", "theirs", "held"),
+    [
+        ([MOST], (HALF, FEW), True),
+        ([MOST, MOST, MOST], (HALF, FEW), True),
+        ([MOST], (HALF, MOST), None),
+        ([HALF], (FEW, MOST), False),
+        ([MOST, MOST, FEW], (HALF, FEW), None),  # over the words better on the whole, but not with every seed
+        ([FEW, FEW, MOST], (HALF, FEW), None),
+    ],
 )
-def test_the_verdict_follows_the_numbers(monkeypatch: pytest.MonkeyPatch, ours: float, theirs: float, verdict: str):
-    shares = {LEARNED: ours, COUNTS: theirs, WEIGHTED: theirs}
-    monkeypatch.setattr(embedding, "same_class", lambda vectors, *_: np.full(20, shares[vectors.name]))
-    groups = {name: [WordVectors(name, (), np.zeros((0, 1)))] for name in shares}
-    assert f"learned vectors are {verdict} {COUNTS}" in embedding._verdict(groups, {})[0]
+def test_learning_is_better_where_it_surely_is_than_each_way_of_counting_over_words_and_seeds(ours, theirs, held):
+    found, differences = verdict(np.array(ours), dict(zip((COUNTS, WEIGHTED), theirs, strict=True)))
+    assert found is held
+    rival = min(differences, key=lambda name: differences[name].value)
+    assert differences[rival].value == pytest.approx(np.mean(ours) - max(one.mean() for one in theirs))
+    assert f"{rival} ({100 * differences[rival].value:+.1f} points" in told(found, differences)
+
+
+def test_as_many_vectors_are_learned_as_seeds_are_asked_for(small: None):
+    assert len(embedding.run(Order(quick=True, repeats=3)).numbers["seeds"]) == 3
 
 
 def test_a_trained_models_vectors_stand_beside_the_others_for_the_words_it_has(small: None, run: Path):

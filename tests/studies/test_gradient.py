@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from regard.data.batching import LabelledBatch
+from regard.errors import DataError
 from regard.evaluation.interval import Interval
 from regard.studies import gradient
 from regard.studies.frame.page import write
@@ -20,7 +22,7 @@ from regard.studies.gradient import STUDY, run
 from regard.studies.long_memory.decays import Decays, decays
 from regard.studies.long_memory.flow import decay, gradient_norms
 from regard.studies.long_memory.readers import GRU, LSTM, OTHER_BEGINNINGS, READERS, RNN, TRANSFORMER, Attending, Reader
-from regard.studies.long_memory.recall import Recall, recall
+from regard.studies.long_memory.recall import Recall, of_file, recall
 
 
 class Fading(nn.Module):
@@ -163,3 +165,28 @@ def test_the_study_in_small_is_a_page_whose_sentence_has_the_numbers(monkeypatch
         for name in READERS:
             assert f"{name} {findings.numbers[state]['lost_per_position'][name]['value']:.3f} (" in findings.sentence
     assert all(len(values) == (repeats or 1) for values in findings.numbers["right"].values())
+
+
+def test_a_text_of_ones_own_is_read_in_words_of_which_every_tenth_line_is_tested(tmp_path: Path):
+    path = tmp_path / "mine.txt"
+    path.write_text("".join("Other LINES, other words\n" if n % 10 == 0 else "Other words here\n" for n in range(2000)))
+    texts = of_file(path, 4, 3)
+    assert texts["train"] == [["other", "words", "here"]] * 1800
+    assert texts["test"] == [["other", "other", "words"]] * 200, "a word that training does not have is left out"
+
+
+@pytest.mark.parametrize("lines", [100, 2000])
+def test_the_study_of_ones_own_text_names_it_and_refuses_one_too_short(monkeypatch, tmp_path: Path, lines: int):
+    settings = replace(gradient.QUICK, length=6, answers=4, d_model=8, draws=2, steps=2, rows=8)
+    monkeypatch.setattr(gradient, "QUICK", settings)
+    path = tmp_path / "mine.txt"
+    path.write_text("The cat saw a dog and the dog saw a cat.\n" * lines)
+    order = Order(quick=True, text=path)
+    STUDY.check(order)
+    if lines == 2000:
+        found = run(order)
+        assert found.settings["text"] == "mine.txt"
+        assert set(found.numbers["right"]) == set(READERS)
+    else:
+        with pytest.raises(DataError, match=r"got 990 words to learn .* expected at least 1920, 192 and 4; give a lon"):
+            run(order)

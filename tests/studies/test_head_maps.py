@@ -10,12 +10,12 @@ from scipy.spatial.distance import jensenshannon
 from regard.data.tokenizers.tokenizer import TokenizerSettings
 from regard.families import transformer
 from regard.layers.multihead import MultiHeadAttention
-from regard.looking.capture import attention_of
+from regard.looking.replay import attention_of
 from regard.models.vocabulary import own_vocabulary
 from regard.studies.frame.arms import surprise
 from regard.studies.frame.pairs import with_tokenizers
 from regard.studies.frame.watch import SILENT
-from regard.studies.head_maps.distance import KINDS, between_heads, distances, jensen_shannon, pairs_of_heads
+from regard.studies.head_maps.distance import KINDS, between_heads, distances, jensen_shannon, over_heads
 from regard.studies.head_maps.pruning import attentions, prune_each, without
 
 
@@ -44,18 +44,18 @@ def test_the_distance_between_heads_is_the_mean_over_rows_and_nothing_to_oneself
             for j in range(3):
                 rows = [jensenshannon(weights[layer, i, t], weights[layer, j, t], base=2) for t in range(4)]
                 assert found[layer, i, j] == pytest.approx(np.mean(rows), abs=1e-7)
-    expected = [found[n, i, j] for n in range(2) for i, j in ((0, 1), (0, 2), (1, 2))]
-    np.testing.assert_array_equal(pairs_of_heads(found), expected)
+    expected = np.mean([found[n, i, j] for n in range(2) for i, j in ((0, 1), (0, 2), (1, 2))])
+    np.testing.assert_allclose(over_heads(np.array([found, 2 * found])), [expected, 2 * expected])
 
 
-def test_the_distances_of_a_model_are_means_over_its_sentences():
+def test_the_distances_of_a_model_are_those_of_each_of_its_sentences():
     torch.manual_seed(1)
     model = transformer.build(transformer.TOY, own_vocabulary(9, 9, shared=False)).eval()
     sources, targets = [[1, 2, 3], [4, 5]], [[1, 2], [3, 4, 5, 6]]
     found = distances(model, sources, targets)
-    each = [attention_of(model, *pair) for pair in zip(sources, targets, strict=True)]
+    each = [attention_of(model, [*read, 0], [*written, 0]) for read, written in zip(sources, targets, strict=True)]
     for kind in KINDS:
-        expected = sum(between_heads(getattr(one, kind)).numpy() for one in each) / 2
+        expected = [between_heads(getattr(one, kind)).numpy() for one in each]
         np.testing.assert_allclose(found[kind], expected)
 
 

@@ -10,7 +10,6 @@ from regard.data.builtin.sample import Pair, Puzzle, splits, twins
 from regard.data.tokenizers.tokenizer import Tokenizer, TokenizerSettings, train_tokenizer
 from regard.families import transformer
 from regard.layers.multihead import MultiHeadAttention
-from regard.looking.capture import capture
 from regard.models.vocabulary import own_vocabulary
 from regard.studies.pronouns.answers import Asked, says_right
 from regard.studies.pronouns.hiding import ALL, hidden_pairs, hidden_places, hiding, places_of
@@ -65,9 +64,12 @@ def test_what_is_hidden_has_no_weight_and_the_rest_is_as_if_it_were_masked():
     x = torch.randn(3, 6, 8, dtype=torch.float64)
     hidden = torch.rand(3, 1, 6, 6) < 0.4
     expected = layer(x, layer.remember(x), ~hidden)
-    with hiding([layer], hidden), capture([layer]) as records:
+    recorded = []
+    layer.recorder = recorded.append
+    with hiding([layer], hidden):
         found = layer(x, layer.remember(x))
-    assert bool((records[0][0][hidden.expand(3, 2, 6, 6)] == 0).all())
+    layer.recorder = None
+    assert bool((recorded[0][hidden.expand(3, 2, 6, 6)] == 0).all())
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
     plain = layer(x, layer.remember(x))
     torch.testing.assert_close(plain, layer(x, layer.remember(x), torch.ones(1, 1, 6, 6, dtype=torch.bool)))

@@ -13,8 +13,8 @@ from regard.looking.norms import scaled
 from regard.studies import norms
 from regard.studies.frame.page import write
 from regard.studies.frame.study import Order
-from regard.studies.frame.verdict import Difference
-from regard.studies.norms import QUICK, run, verdict
+from regard.studies.frame.verdict import loss_difference
+from regard.studies.norms import QUICK, run, verdict, widens
 
 
 def test_each_sheet_is_what_its_name_says():
@@ -44,19 +44,36 @@ def test_the_frames_are_around_what_another_number_changes():
             assert (tall, wide) == (sheet.together if sheet.together != (0, 0) else (1, 1)), name
 
 
+LEVEL = np.linspace(20.0, 40.0, 20)  # nats of 20 texts of 10 tokens each
+CHANCE = np.tile([-3.0, 3.0], 10)
+
+
 @pytest.mark.parametrize(
-    ("gap", "elsewhere", "held"),
+    ("small", "large", "held"),
     [
-        (Difference(0.3, True, ""), Difference(0.1, True, ""), True),
-        (Difference(0.3, True, ""), Difference(-0.1, False, ""), True),
-        (Difference(0.3, True, ""), Difference(-0.1, True, ""), None),
-        (Difference(-0.3, True, ""), Difference(0.1, True, ""), False),
-        (Difference(0.3, False, ""), Difference(0.1, True, ""), None),
-        (Difference(-0.3, False, ""), Difference(0.1, True, ""), None),
+        (LEVEL + 5, LEVEL, True),
+        (LEVEL + 5, LEVEL + 2, True),
+        (LEVEL + 5, LEVEL - 5, True),  # in large batches the better one, as it is known to be
+        (LEVEL + 5, LEVEL + 5 + CHANCE, None),  # worse, but everywhere alike
+        (LEVEL + 5, LEVEL + 8, False),  # worse most where batches are large
+        (LEVEL - 5, LEVEL, False),
+        (LEVEL - 5, LEVEL - 8, False),
+        (LEVEL + CHANCE, LEVEL, None),
     ],
 )
-def test_the_claim_holds_where_batch_norm_is_worse_in_the_smallest_batches_and_better_nowhere(gap, elsewhere, held):
-    assert verdict(gap, [elsewhere]) is held
+def test_the_claim_holds_where_batch_norm_is_worse_in_the_smallest_batches_and_by_more_than_in_the_largest(
+    outcome, small, large, held
+):
+    sizes = [{"layer": [outcome(nats=LEVEL)], "batch": [outcome(nats=batch)]} for batch in (small, large)]
+    gap = loss_difference(sizes[0]["layer"], sizes[0]["batch"])
+    assert verdict(gap, widens(*sizes)) is held
+    assert widens(*sizes).value == pytest.approx((small - large).mean() / 10)
+
+
+def test_layer_norm_s_own_change_with_the_batches_is_taken_off(outcome):
+    small = {"layer": [outcome(nats=LEVEL + 7)], "batch": [outcome(nats=LEVEL + 9)]}
+    large = {"layer": [outcome(nats=LEVEL)], "batch": [outcome(nats=LEVEL + 1)]}
+    assert widens(small, large).value == pytest.approx(0.1)
 
 
 def test_the_study_in_small_compares_norms_that_saw_as_many_tokens(monkeypatch, few_pairs, tmp_path):
@@ -86,6 +103,8 @@ def test_the_study_in_small_compares_norms_that_saw_as_many_tokens(monkeypatch, 
     batch, layer = (size[kind][0]["nats_per_token"] for kind in ("batch", "layer"))
     assert gap["value"] == pytest.approx(batch - layer)
     assert f"64 tokens: {batch - layer:+.3f} nats per token" in found.sentence
-    assert found.held is (None if not gap["sure"] else gap["value"] > 0)
+    other = found.numbers["by batch size"]["128"]
+    grows = batch - layer - (other["batch"][0]["nats_per_token"] - other["layer"][0]["nats_per_token"])
+    assert found.numbers["smallest minus largest batches"]["value"] == pytest.approx(grows)
     write(norms.STUDY, found, tmp_path)
     assert {path.name for path in tmp_path.glob("*.png")} == {"norms.png", "sheets.png"}

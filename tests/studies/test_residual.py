@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from regard.evaluation.interval import Interval
 from regard.studies import residual
 from regard.studies.depth.alikeness import ATTENTION, KINDS, RESIDUAL, Layer, alikeness, apart, cosine, geometric
+from regard.studies.depth.collapse import collapses, power, sentence_of
 from regard.studies.frame.page import write
 from regard.studies.frame.study import Order
 from regard.studies.frame.verdict import Difference
-from regard.studies.residual import QUICK, begins, run, verdict
+from regard.studies.residual import QUICK, begins, hurt, run
 
 WORSE, BETTER, SAME = Difference(0.5, True, ""), Difference(-0.5, True, ""), Difference(0.5, False, "")
 SLIGHT = Difference(0.004, True, "")
@@ -60,9 +62,82 @@ def test_positions_are_one_vector_soon_without_residual_connections_and_not_with
     assert all(found[kind]["cosine"][:, -1].min() > 0.999 for kind in KINDS if kind != RESIDUAL)
 
 
+def falling(first: float, layers: int, exponent: float, factor: float = 1.0) -> np.ndarray:
+    """Of each of three draws, that begin a little apart: r, c · r^k, c · (c · r^k)^k and so on."""
+    rows = []
+    for start in (0.9 * first, first, 1.1 * first):
+        row = [start]
+        for _ in range(layers):
+            row.append(factor * row[-1] ** exponent)
+        rows.append(row)
+    return np.array(rows)
+
+
+@pytest.mark.parametrize(("exponent", "factor"), [(3.0, 0.5), (1.0, 0.7), (2.0, 1.3)])
+def test_the_power_is_the_one_that_each_layer_raises_to(exponent, factor):
+    found = power(falling(0.5, 4, exponent, factor))
+    assert (found.value, found.low, found.high) == pytest.approx((exponent,) * 3)
+
+
+def test_what_is_left_below_the_precision_of_a_float_counts_for_no_power():
+    rows = falling(0.2, 3, 3.0)
+    rounded = np.concatenate([rows, np.full((3, 9), 2e-16)], axis=1)
+    assert power(rounded).value == pytest.approx(3.0)
+
+
+def test_attention_alone_cubes_what_distinguishes_positions_and_residual_connections_do_not():
+    found = {kind: power(alikeness(kind, 8, 32, 4, 1)["apart"]) for kind in KINDS}
+    assert found[ATTENTION].value == pytest.approx(3.0, abs=0.25)  # Dong et al. 2021
+    assert found[RESIDUAL].value == pytest.approx(1.0, abs=0.15)
+
+
+CUBED, KEPT, VAGUE = Interval(3.0, 2.9, 3.1), Interval(1.0, 0.9, 1.1), Interval(2.0, 1.5, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("alone", "skipped", "held"),
+    [
+        (CUBED, KEPT, True),
+        (CUBED, CUBED, False),
+        (KEPT, KEPT, False),
+        (VAGUE, KEPT, None),
+        (CUBED, VAGUE, None),
+        (VAGUE, CUBED, False),
+    ],
+)
+def test_rank_is_lost_where_attention_alone_is_surely_doubly_exponential_and_surely_not_with_residuals(
+    alone, skipped, held
+):
+    assert collapses(alone, skipped) is held
+
+
+def test_the_sentence_tells_both_powers():
+    alike = {kind: {"apart": falling(0.5, 3, k, 0.7)} for kind, k in ((ATTENTION, 3.0), (RESIDUAL, 1.0))}
+    assert "to the power 3.00 (3.00–3.00), with residual connections to the power 1.00" in sentence_of(alike)
+
+
+@pytest.mark.parametrize(
+    ("alone", "nats", "held"),
+    [(3.0, 60.0, True), (3.0, 20.0, False), (3.0, 40.0, None), (1.0, 60.0, False), (1.0, 40.0, False)],
+)
+def test_the_claim_needs_the_loss_of_rank_and_the_worse_training(monkeypatch, few_pairs, outcome, alone, nats, held):
+    def alike(kind: str, *given: int) -> dict[str, np.ndarray]:
+        apart = falling(0.5, 3, alone if kind == ATTENTION else 1.0, 0.7)
+        return {"apart": apart, "cosine": 1 - apart}
+
+    def learnt(arms, *given):
+        losses = {arm.name: nats if arm.name.startswith("without") else 40.0 for arm in arms}
+        return {name: [outcome(name, nats=[loss] * len(few_pairs.test))] for name, loss in losses.items()}
+
+    monkeypatch.setattr(residual, "pairs_of", lambda order: few_pairs)
+    monkeypatch.setattr(residual, "alikeness", alike)
+    monkeypatch.setattr(residual, "try_arms", learnt)
+    assert run(Order(quick=True)).held is held
+
+
 @pytest.mark.parametrize(("deepest", "held"), [(WORSE, True), (BETTER, False), (SAME, None), (SLIGHT, None)])
-def test_the_claim_holds_where_the_deepest_is_surely_worse_without(deepest, held):
-    assert verdict(deepest) is held
+def test_training_suffers_where_the_deepest_is_surely_worse_without(deepest, held):
+    assert hurt(deepest) is held
 
 
 @pytest.mark.parametrize(
@@ -88,6 +163,7 @@ def test_the_study_in_small_says_what_its_numbers_say(monkeypatch, few_pairs, tm
     gap = arms["without, N = 2"][0]["nats_per_token"] - arms["with residuals, N = 2"][0]["nats_per_token"]
     assert found.numbers["without minus with"]["2"]["value"] == pytest.approx(gap)
     assert f"at N = 2 it is {gap:+.3f} nats per token" in found.sentence
+    assert f"to the power {found.numbers['power'][ATTENTION]['value']:.2f}" in found.sentence
     assert [row[0] for row in found.tables[0].rows] == ["N = 1", "N = 2"]
     write(residual.STUDY, found, tmp_path)
     assert {path.name for path in tmp_path.glob("*.png")} == {"residual.png", "untrained.png"}

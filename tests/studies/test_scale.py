@@ -11,7 +11,8 @@ from regard.errors import DataError
 from regard.studies import scale
 from regard.studies.frame.study import Order
 from regard.studies.frame.verdict import Difference
-from regard.studies.scale import QUICK, Size, power_law, run, verdict
+from regard.studies.loss_by_size.law import power_law
+from regard.studies.scale import QUICK, Size, run, verdict
 
 TINY = replace(QUICK, sizes=(Size(1, 8, 2), Size(1, 16, 2), Size(2, 16, 2)), steps=3, batch_tokens=256, marks=2)
 BETTER, WORSE = Difference(-0.5, True, "sure"), Difference(0.5, True, "sure")

@@ -15,8 +15,9 @@ from regard.studies import scaling
 from regard.studies.frame.page import write
 from regard.studies.frame.study import Order
 from regard.studies.frame.verdict import Difference
+from regard.studies.saturation.by_width import _order, saturates
 from regard.studies.saturation.softmax import ADDITIVE, PLAIN, SCALED, Sharpness, entropy, gradient_norm, sharpness
-from regard.studies.scaling import QUICK, STUDY, Harm, held, run, saturates
+from regard.studies.scaling import QUICK, STUDY, Harm, held, run
 
 TINY = replace(
     QUICK, widths=(1, 256), draws=4, keys=8, model={**QUICK.model, "d_model": 8, "d_ff": 8}, heads=(4, 1), steps=2
@@ -128,6 +129,6 @@ def test_a_users_own_pairs_are_taken_and_too_few_are_refused(monkeypatch, tmp_pa
 
 
 def test_intervals_that_touch_are_in_no_order():
-    assert scaling._order(Interval(1, 0, 2), Interval(3, 2, 4)) == 0
-    assert scaling._order(Interval(1, 0, 2), Interval(4, 3, 5)) == 1
-    assert scaling._order(Interval(4, 3, 5), Interval(1, 0, 2)) == -1
+    assert _order(Interval(1, 0, 2), Interval(3, 2, 4)) == 0
+    assert _order(Interval(1, 0, 2), Interval(4, 3, 5)) == 1
+    assert _order(Interval(4, 3, 5), Interval(1, 0, 2)) == -1

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from regard.studies import table3
+from regard.studies.frame.arms import Outcome
 from regard.studies.frame.study import Order
 from regard.studies.frame.verdict import Difference
+from regard.studies.paper_tables.parts import NEARLY, PARTS, alike, judged, overall, sentence_of, table_of
 from regard.studies.paper_tables.table3 import BASE, ROWS
-from regard.studies.table3 import FULL, QUICK, config_of, full_size, run, verdict
+from regard.studies.table3 import FULL, QUICK, config_of, full_size, run
 
 BY_NAME = {row.name: row for row in ROWS}
 
@@ -64,27 +67,107 @@ def test_a_change_is_carried_over_by_its_factor():
     assert config_of(small, BY_NAME["big"]) == {**base, "d_model": 256, "d_ff": 1024, "heads": 16, "dropout": 0.3}
 
 
-def differences(sign: float, sure: bool = True) -> dict[str, Difference]:
-    return {row.name: Difference(sign * (row.perplexity - BASE.perplexity), sure, "") for row in ROWS}
+BIGGER = next(part for part in PARTS if part.says == "bigger models are better")
 
 
-def test_the_claim_holds_where_our_order_is_the_paper_s_and_fails_where_it_is_the_reverse():
-    _, held, numbers = verdict(ROWS, differences(1.0))
-    assert held is True
-    assert numbers["tau"] == pytest.approx(1.0)
-    assert numbers["same_direction"] == numbers["sure"] == 18  # all but row E, whose perplexity is the base's
-    _, held, numbers = verdict(ROWS, differences(-1.0))
-    assert held is False
-    assert numbers["same_direction"] == 0
+@pytest.fixture
+def measured(outcome):
+    """Outcomes of base and every row, from so many nats a token by name, on 20 sentences that differ among themselves.
+
+    A row of which nothing is said has the loss of base, but for what chance adds to either side of it.
+    """
+    level = np.linspace(20.0, 40.0, 20)
+    chance = np.tile([-1.0, 1.0], 10)
+
+    def made(**apart: float) -> dict[str, list[Outcome]]:
+        rows = {row.name: [outcome(row.name, nats=level + chance)] for row in ROWS}
+        moved = {name: [outcome(name, nats=level + 10 * nats)] for name, nats in apart.items()}
+        return {"base": [outcome("base", nats=level)], **rows, **moved}
+
+    return made
 
 
-def test_an_order_without_relation_decides_nothing():
-    mixed = {row.name: Difference((-1.0) ** number, True, "") for number, row in enumerate(ROWS)}
-    assert verdict(ROWS, mixed)[1] is None
+def verdicts(outcomes) -> list[bool | None]:
+    return [judged(part, outcomes).held for part in PARTS]
 
 
-def test_a_row_that_is_not_sure_counts_for_no_direction():
-    assert verdict(ROWS, differences(1.0, sure=False))[2]["sure"] == 0
+def as_in_the_paper(sign: int) -> dict[str, float]:
+    return {row.name: sign * np.log(row.perplexity / BASE.perplexity) for row in ROWS}
+
+
+def test_where_every_row_moves_as_in_the_paper_every_part_holds(measured):
+    outcomes = measured(**as_in_the_paper(1))
+    assert verdicts(outcomes) == [True] * len(PARTS)
+    assert overall(verdicts(outcomes)) is True
+    assert judged(BIGGER, outcomes).moved.value == pytest.approx(judged(BIGGER, outcomes).theirs)
+
+
+def test_where_every_row_moves_the_other_way_every_part_but_that_of_equals_is_contradicted(measured):
+    outcomes = measured(**as_in_the_paper(-1))
+    assert verdicts(outcomes) == [False] * 5 + [True]
+    assert overall(verdicts(outcomes)) is False
+
+
+def test_where_only_chance_moves_the_rows_no_part_is_decided(measured):
+    assert verdicts(measured()) == [None] * len(PARTS)
+    assert overall([None] * len(PARTS)) is None
+
+
+def test_a_part_is_judged_by_its_own_rows_alone(measured):
+    assert verdicts(measured(**{"A: h 1": 0.3})) == [True, *[None] * 5]
+    assert verdicts(measured(**{"A: h 32": -0.3})) == [None, False, *[None] * 4]
+    assert verdicts(measured(**{"big": -0.3, "D: smoothing 0.0": 0.3, "D: dropout 0.2": 0.3})) == [None] * 6
+
+
+def test_bigger_counts_by_smaller_loss_and_smaller_by_larger(measured):
+    by_sign = {**dict.fromkeys(BIGGER.worse, 0.1), **dict.fromkeys(BIGGER.better, -0.1)}
+    found = judged(BIGGER, measured(**by_sign))
+    assert found.moved.value == pytest.approx(0.1)
+    assert found.held is True
+
+
+def test_a_part_with_a_row_that_surely_goes_the_other_way_stays_open(measured):
+    by_sign = {**dict.fromkeys(BIGGER.worse, 0.1), **dict.fromkeys(BIGGER.better, -0.1)}
+    found = judged(BIGGER, measured(**{**by_sign, "C: N 8": 0.05}))
+    assert found.moved.larger
+    assert found.held is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "held"),
+    [(-0.01, 0.01, True), (0.005, 0.03, None), (-0.05, 0.05, None), (0.02, 0.03, False), (-0.03, -0.02, False)],
+)
+def test_equals_are_those_whose_whole_interval_is_within_the_least_loss_of_the_paper(low, high, held):
+    assert pytest.approx(np.log(5.01 / 4.92)) == NEARLY
+    assert alike(Difference((low + high) / 2, low > 0 or high < 0, "", low, high)) is held
+
+
+@pytest.mark.parametrize(
+    ("parts", "held"),
+    [
+        ([True, True, True, None, None], True),
+        ([True, True, True, None, None, None], None),
+        ([True, True, True, True, False], None),
+        ([True, False, None], None),
+        ([True, False, False], False),
+        ([None, None], None),
+    ],
+)
+def test_the_claim_holds_where_most_parts_do_and_none_is_contradicted(parts, held):
+    assert overall(parts) is held
+
+
+def test_the_sentence_and_the_table_name_the_parts(measured):
+    found = [judged(part, measured(**{"A: h 1": 0.3, "D: dropout 0.0": -0.3})) for part in PARTS]
+    text = sentence_of(found)
+    assert text.startswith(
+        "Parts of the claim that hold here: 1 of 6 (too few heads hurt); contradicted: dropout helps;"
+    )
+    assert text.endswith("undecided: too many heads hurt, smaller keys hurt, bigger models are better, "
+                         "learned positions do nearly the same.")  # fmt: skip
+    rows = table_of(found).rows
+    assert rows[0][:3] == ("too few heads hurt", "A: h 1", f"{np.log(5.29 / 4.92):+.3f}")
+    assert [row[-1] for row in rows] == ["holds", *["undecided"] * 3, "contradicted", "undecided"]
 
 
 def test_the_study_tells_what_it_measured(monkeypatch, few_pairs):
@@ -93,7 +176,8 @@ def test_the_study_tells_what_it_measured(monkeypatch, few_pairs):
     monkeypatch.setattr(table3, "QUICK", tiny)
     monkeypatch.setattr(table3, "pairs_of", lambda order: few_pairs)
     found = run(Order(quick=True))
-    assert [row[0] for row in found.tables[0].rows] == ["base", *rows]
-    assert [row[1] for row in found.tables[1].rows] == [full_size(BASE), *(full_size(BY_NAME[name]) for name in rows)]
-    assert f"all {len(rows)} rows" in found.sentence
+    assert [row[0] for row in found.tables[1].rows] == ["base", *rows]
+    assert [row[1] for row in found.tables[2].rows] == [full_size(BASE), *(full_size(BY_NAME[name]) for name in rows)]
+    assert [row[0] for row in found.tables[0].rows] == ["too few heads hurt"] == list(found.numbers["parts"])
+    assert "1 of 1" in found.sentence or "0 of 1" in found.sentence
     assert set(found.numbers["arms"]) == {"base", *rows}

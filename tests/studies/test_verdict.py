@@ -11,7 +11,9 @@ from scipy import stats
 from regard.evaluation.interval import wilson
 from regard.studies.frame.verdict import (
     Difference,
+    all_held,
     bleu_difference,
+    loss_contrast,
     loss_difference,
     of_draws,
     over_seeds,
@@ -116,3 +118,33 @@ def test_bleu_of_several_seeds_is_compared_seed_by_seed(outcome):
     found = bleu_difference(first, second, [])
     assert found.larger
     assert found.value == pytest.approx(5.5)
+
+
+def test_a_contrast_weighs_the_losses_of_its_arms(outcome):
+    arms = [[outcome(nats=np.linspace(20.0, 40.0, 20) + more)] for more in (0.0, 1.0, 4.0, 2.0)]
+    found = loss_contrast(list(zip((1, -1, -1, 1), arms, strict=True)))
+    assert found.value == pytest.approx((0 - 1 - 4 + 2) / 10)  # ten tokens a text
+    assert found.smaller
+    assert loss_contrast([(-1, arms[0]), (0.5, arms[1]), (0.5, arms[2])]).value == pytest.approx(0.25)
+
+
+def test_a_contrast_of_several_seeds_is_of_their_own_sums(outcome):
+    first, second, third = (
+        [outcome(seed=seed, nats=[10.0 * seed + more * seed] * 2) for seed in (1, 2, 3)] for more in (0.0, 1.0, 3.0)
+    )
+    found = loss_contrast([(-2, first), (1, second), (1, third)])  # by hand: 0.4, 0.8 and 1.2
+    assert found.value == pytest.approx(0.8)
+    assert found.high == pytest.approx(0.8 + 4.302653 * 0.4 / math.sqrt(3), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("parts", "held"),
+    [([True, True], True), ([True, None], None), ([None, False], False), ([True, False], False)],
+)
+def test_a_claim_of_several_parts_holds_where_all_do(parts, held):
+    assert all_held(parts) is held
+
+
+@pytest.mark.parametrize(("value", "sure", "way"), [(2.0, True, 1), (-2.0, True, -1), (2.0, False, 0)])
+def test_the_direction_of_what_is_not_sure_is_none(value, sure, way):
+    assert Difference(value, sure, "").direction == way

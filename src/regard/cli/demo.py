@@ -50,5 +50,6 @@ def demo(
     for english, german in story.examples:
         print(f"\n  {english}\n  {german}")
     print(f"\nPictures: {out}/learning.png alignment.png it.png adjective.png positions.png")
+    print(f"Look inside, in a browser: {out}/look.html")
     print(f"Report:    {out}/run/report.html")
     print(f"Your own:  regard translate {out}/run    (type English, end with Ctrl-D)")

@@ -21,6 +21,9 @@ def evaluate(
     second_column: Annotated[str | None, typer.Option(metavar="COLUMN", help="Its column of second texts.")] = None,
     unit: Annotated[str | None, typer.Option(help="What one text is in plain text: line, paragraph or file.")] = None,
     against: Annotated[str | None, typer.Option(metavar="RUN2", help="Another run, compared one by one.")] = None,
+    alignments: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="True word alignments of the pairs, in Pharaoh format.")
+    ] = None,
     rouge: Annotated[bool, typer.Option("--rouge", help="ROUGE as well, for summaries.")] = False,
     beam: Annotated[int | None, typer.Option(help="Hypotheses kept at each step; 1 is greedy.")] = None,
     length_penalty: Annotated[float | None, typer.Option(help="α of the length penalty.")] = None,
@@ -30,7 +33,8 @@ def evaluate(
     """Score a run on a test set, by what it learnt.
 
     - Translators and summarisers (`--source`, `--target`): BLEU, chrF and TER with sacreBLEU signatures and 95 %
-      intervals, and perplexity; with `--rouge`, ROUGE; with `--against`, the paired bootstrap.
+      intervals, and perplexity; with `--rouge`, ROUGE; with `--against`, the paired bootstrap. With `--alignments`,
+      instead of all that, the alignment error rate of their attention, which is told the target.
 
     - Classifiers (`--text TABLE`): accuracy with its 95 % interval, F1, each class, and what was taken for what; with
       `--against`, McNemar's test.
@@ -45,6 +49,8 @@ def evaluate(
 
     - `regard evaluate runs/big --source test.de --target test.en --against runs/small --json`
 
+    - `regard evaluate runs/de-en --source test.de --target test.en --alignments test.de-en.align`
+
     - `regard evaluate runs/opinions --text test.tsv --label label`
     """
     from regard.cli import evaluated
@@ -53,7 +59,9 @@ def evaluate(
 
     of_text = {"--label": label, "--text-column": text_column, "--second-column": second_column, "--unit": unit}
     of_pairs = {"--beam": beam, "--length-penalty": length_penalty, "--rouge": rouge}
-    evaluated.check_files("evaluate", (source, target, text), of_pairs, of_text)
+    evaluated.check_files("evaluate", (source, target, text), {**of_pairs, "--alignments": alignments}, of_text)
+    if alignments is not None:
+        evaluated.check_unheeded("--alignments", {**of_pairs, "--out": out})
     models = [load(name) for name in [run, *([against] if against else [])]]
     names = [run, *([against] if against else [])]
     kinds = {evaluated.kind_of(model, text is not None) for model in models}
@@ -66,7 +74,10 @@ def evaluate(
             assert target is not None
             changes = {"beam": beam, "length_penalty": length_penalty}
             settings = {name: value for name, value in changes.items() if value is not None}
-            shown = evaluated.translations(names, models, (source, target), settings, rouge, out)
+            if alignments is None:
+                shown = evaluated.translations(names, models, (source, target), settings, rouge, out)
+            else:
+                shown = evaluated.alignments(names, models, (source, target), alignments)
         case "labels":
             assert text is not None
             shown = evaluated.labels(names, models, text, Columns(text_column, second_column, label), out)

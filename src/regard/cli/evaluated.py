@@ -44,6 +44,11 @@ def check_files(
         got = "neither --source nor --text" if text is None else "both --source and --text"
         raise SettingError.because(command, got, "one kind of test set", "give --source and --target, or --text")
     heeded, unheeded = ("--source and --target", of_text) if text is None else ("--text", of_pairs)
+    check_unheeded(heeded, unheeded)
+
+
+def check_unheeded(heeded: str, unheeded: Mapping[str, object]) -> None:
+    """Raises SettingError for an option that says nothing beside the ``heeded`` one."""
     for name, value in unheeded.items():
         if value is not None and value is not False:
             raise SettingError.because(name, value, f"none with {heeded}, where it says nothing", "leave it out")
@@ -100,6 +105,31 @@ def translations(
         f"{surprise.nats_per_word:.4f} nats per reference word)"
     )
     return Shown(table, tables, sentence, found[0].notes)
+
+
+def alignments(names: Sequence[str], models: Sequence[Model], files: tuple[Path, Path], true: Path) -> Shown:
+    """How far the attention of each model, told the target, is from ``true`` alignments. Raises DataError."""
+    from regard.data.corpus import read_pairs
+    from regard.evaluation.alignment import alignment_error_rate, read_alignments
+    from regard.looking import looks
+
+    sources, targets = map(list, zip(*read_pairs(*files), strict=True))
+    words = [(len(source.split()), len(target.split())) for source, target in zip(sources, targets, strict=True)]
+    golds = read_alignments(true, words)
+    tables: list[Table] = []
+    figures: dict[str, Any] = {}
+    for name, model in zip(names, models, strict=True):
+        written = model.target_tokenizer.encode_batch(targets)
+        scores = alignment_error_rate(looks.alignments(model, sources, written), golds)
+        parts = {"error rate": scores.error_rate, "precision": scores.precision, "recall": scores.recall}
+        rows = [
+            (part, f"{100 * one.value:.1f} %", f"{100 * one.low:.1f}–{100 * one.high:.1f}")
+            for part, one in parts.items()
+        ]
+        tables.append((f"{name}: alignment", ("", "", "95 %"), rows))
+        figures[name] = {part: {"value": one.value, "low": one.low, "high": one.high} for part, one in parts.items()}
+    note = "Of the mean over the heads of the last layer but one; intervals by bootstrap over the pairs."
+    return Shown({"alignment": figures, "pairs": len(sources)}, tables, notes=[note])
 
 
 def labels(names: Sequence[str], models: Sequence[Model], path: Path, columns: Columns, out: Path | None) -> Shown:

@@ -3,44 +3,110 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from regard.decoding.settings import DecodingSettings
+    from regard.runs.model import Model
+
+PAGE = ".html"
 
 
 def look(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A trained run, or a public checkpoint.")],
-    sentence: Annotated[str, typer.Argument(metavar="SENTENCE", help="What to translate.")],
-    out: Annotated[Path, typer.Option(metavar="PICTURE", help="Where to draw it: .png, .svg or .pdf.")],
+    sentence: Annotated[str, typer.Argument(metavar="SENTENCE", help="What it is to translate, or to read.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="A page (.html), or a picture (.png, .svg or .pdf).")],
     target: Annotated[
         str | None, typer.Option(metavar="TEXT", help="A translation of yours, instead of the model's own.")
     ] = None,
     beam: Annotated[int | None, typer.Option(help="Hypotheses kept at each step; 1 is greedy.")] = None,
+    against: Annotated[
+        list[str] | None, typer.Option(metavar="RUN", help="Another model beside it, on a page; as often as you like.")
+    ] = None,
+    checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Every kept checkpoint, on a page.")] = False,
+    view: Annotated[
+        str | None, typer.Option(help="Of a picture: alignment, heads, model, tokens or summaries.")
+    ] = None,
+    stack: Annotated[str | None, typer.Option(help="Of a picture: encoder, decoder or cross.")] = None,
+    layer: Annotated[int | None, typer.Option(help="Of a picture, counted from 1.")] = None,
+    head: Annotated[int | None, typer.Option(help="Of a picture, counted from 1.")] = None,
 ) -> None:
-    """Which words of a sentence each word of its translation looked at, as a picture.
+    """What attended to what: one page that opens without a network, or a picture.
 
-    The mean over the heads of the last but one decoder layer; of a recurrent model, its only attention.
+    A picture shows the alignment of words: the mean over the heads of the last but one decoder layer (of a recurrent
+    model, its only attention), or what --view, --stack, --layer and --head choose. The page shows everything.
 
     Examples:
-    - `regard look runs/en-fr "The man in the blue shirt is standing on a ladder." --out alignment.png`
+    - `regard look runs/de-en "Ein Hund läuft über die Wiese." --out look.html`
 
-    - `regard look runs/en-fr "A dog runs." --target "Un chien court." --out forced.svg`
+    - `regard look runs/de-en "Ein Hund läuft." --out heads.png --view heads --stack encoder --layer 2`
+
+    - `regard look runs/de-en "Ein Hund läuft." --target "A dog runs." --out forced.svg`
+
+    - `regard look runs/rnn "Ein Hund läuft." --against runs/conv --against runs/de-en --out models.html`
+
+    - `regard look runs/de-en "Ein Hund läuft." --checkpoints --out learning.html`
     """
-    from regard.errors import DataError, SettingError
-    from regard.looking.figures import picture_suffix, save, translation_map
+    from regard.looking.figures import save
+    from regard.looking.looks import look_at
+    from regard.looking.page.write import page
+    from regard.looking.views import picture
     from regard.runs.folder import load
+    from regard.runs.through_training import looks_through_training
+    from regard.storage import write_file
 
-    picture_suffix(out)
+    chosen = {"--view": view, "--stack": stack, "--layer": layer, "--head": head}
+    _check(out, {name: value for name, value in chosen.items() if value is not None}, against or [], checkpoints)
+    _check_texts(sentence, target, beam)
+    models = [load(name) for name in (run, *(against or []))]
+    if checkpoints:
+        looks = looks_through_training(models[0].folder, sentence, target, _settings(models[0], beam))
+    else:
+        looks = [look_at(model, sentence, target, _settings(model, beam)) for model in models]
+    if out.suffix.lower() == PAGE:
+        write_file(out, page(looks, "steps" if checkpoints else "models" if against else "single", sentence))
+    else:
+        save(picture(looks[0], view, stack, _from_zero(layer), _from_zero(head)), out)
+    for one in looks[-1:] if checkpoints else looks:
+        if one.target is not None:
+            print(one.text)
+
+
+def _check(out: Path, chosen: dict[str, object], against: list[str], checkpoints: bool) -> None:
+    """All that is wrong with the options, before any work. Raises SettingError and RunError."""
+    from regard.errors import RunError, SettingError
+    from regard.looking.style import picture_suffix
+
+    if not out.parent.is_dir():
+        raise RunError.because("--out", out, "a file in a folder that there is", f"make {out.parent} first")
+    page = out.suffix.lower() == PAGE
+    for name, value in chosen.items() if page else ():
+        raise SettingError.because(name, value, "nothing with a page, which shows all", "leave it out")
+    if page:
+        if against and checkpoints:
+            raise SettingError.because("--checkpoints", "it and --against", "one of the two", "leave one out")
+        return
+    picture_suffix(out, also=PAGE)
+    for name, given in (("--against", against), ("--checkpoints", checkpoints)):
+        if given:
+            raise SettingError.because(name, f"it with {out.name}", "a page", f"use --out {out.stem}{PAGE}")
+
+
+def _check_texts(sentence: str, target: str | None, beam: int | None) -> None:
+    from regard.errors import DataError, SettingError
+
     if not sentence.strip() or (target is not None and not target.strip()):
         raise DataError.because("SENTENCE", "nothing but white space", "some words", "write a sentence")
     if target is not None and beam is not None:
         rule = "none with --target, which is not searched for"
         raise SettingError.because("--beam", beam, rule, "leave one of the two out")
-    model = load(run)
-    translator = model.translator  # raises for a model that does not translate
-    if target is None:
-        settings = model.settings(beam=beam) if beam is not None else model.decoding
-        target = translator.translate([sentence], settings)[0].text
-    coders = (model.source_tokenizer, model.target_tokenizer)
-    save(translation_map(model.module, coders, sentence, target), out)
-    print(target)
+
+
+def _settings(model: Model, beam: int | None) -> DecodingSettings:
+    return model.decoding if beam is None else model.settings(beam=beam)
+
+
+def _from_zero(number: int | None) -> int | None:
+    return None if number is None else number - 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from itertools import tee
+from collections.abc import Iterator, Sequence
+from itertools import islice, tee
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,20 +65,19 @@ def translate(
     with counting("translating", None) as progress:
         window = 1 if file is None and sys.stdin.isatty() else WINDOW  # who types wants an answer to each line
         found = model.translator.translate_stream(theirs, settings, window=window, name=name, progress=progress)
-        for source, translation in zip(ours, found, strict=True):
-            alignment = _alignment(model, source, translation) if align else None
-            for line in _written(source, translation, n_best or 1, as_json, alignment):
-                print(line)
+        pairs = zip(ours, found, strict=True)
+        while some := list(islice(pairs, window)):
+            alignments = _alignments(model, some) if align else [None] * len(some)
+            for (source, translation), alignment in zip(some, alignments, strict=True):
+                for line in _written(source, translation, n_best or 1, as_json, alignment):
+                    print(line)
 
 
-def _alignment(model: Any, source: str, translation: Any) -> str:
-    from regard.looking.capture import word_alignment
+def _alignments(model: Any, pairs: Sequence[tuple[str, Any]]) -> list[str]:
+    """Of each source and its translation, which word came from which; "" where there is nothing."""
+    from regard.looking.looks import alignments
 
-    ids = model.source_tokenizer.encode(source)
-    if not ids or not translation.ids:
-        return ""
-    pieces = model.source_tokenizer.pieces_of(ids), model.target_tokenizer.pieces_of(translation.ids)
-    return word_alignment(model.module, ids, translation.ids, pieces)
+    return alignments(model, [source for source, _ in pairs], [translation.ids for _, translation in pairs])
 
 
 def _written(source: str, translation: Any, n_best: int, as_json: bool, alignment: str | None) -> Iterator[str]:

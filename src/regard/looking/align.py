@@ -54,28 +54,26 @@ def words_of(pieces: Sequence[str]) -> list[str]:
 def merge_words(matrix: ArrayLike, source_pieces: Sequence[str], target_pieces: Sequence[str]) -> Matrix:
     """[target pieces, source pieces] → [target words, source words]. Raises DataError where the sizes differ."""
     weights = checked(matrix, source_pieces, target_pieces)
-    sums = np.stack([weights[:, group].sum(axis=1) for group in word_groups(source_pieces)], axis=1)
-    return np.stack([sums[group].mean(axis=0) for group in word_groups(target_pieces)])
+    return merge_groups(weights, word_groups(source_pieces), word_groups(target_pieces))
 
 
-def pharaoh(
-    matrix: ArrayLike, source_pieces: Sequence[str], target_pieces: Sequence[str], threshold: float | None = None
-) -> str:
+def merge_groups(matrix: ArrayLike, sources: Groups, targets: Groups) -> Matrix:
+    """The same for pieces that are in groups already, of which some may be left out."""
+    weights = np.asarray(matrix, dtype=np.float64)
+    sums = np.stack([weights[:, group].sum(axis=1) for group in sources], axis=1)
+    return np.stack([sums[group].mean(axis=0) for group in targets])
+
+
+def pharaoh(weights: Matrix, threshold: float | None = None) -> str:
     """``0-0 1-2 …``: which source word (before the dash) goes with which target word, counting from 0.
 
-    Without a threshold each target word goes with the source word that it looks at most; with one, with all that have
-    at least that weight. ``</s>`` and ``<pad>`` are left out before. Raises DataError where the sizes differ.
+    ``weights`` are [target words, source words]. Without a threshold each target word goes with the source word that it
+    looks at most; with one, with all that have at least that weight.
     """
-    weights = merge_words(matrix, source_pieces, target_pieces)
-    sources = [i for i, group in enumerate(word_groups(source_pieces)) if source_pieces[group[0]] not in (END, PAD)]
-    targets = [i for i, group in enumerate(word_groups(target_pieces)) if target_pieces[group[0]] not in (END, PAD)]
-    if not sources or not targets:
-        return ""
-    real = weights[np.ix_(targets, sources)]
     if threshold is None:
-        links = [(int(row.argmax()), target) for target, row in enumerate(real)]
+        links = [(int(row.argmax()), target) for target, row in enumerate(weights)]
     else:
-        links = [(int(source), int(target)) for target, source in np.argwhere(real >= threshold)]
+        links = [(int(source), int(target)) for target, source in np.argwhere(weights >= threshold)]
     return " ".join(f"{source}-{target}" for source, target in sorted(links))
 
 

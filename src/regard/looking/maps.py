@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -35,7 +35,6 @@ def piece_labels(pieces: Sequence[str]) -> list[str]:
     return labels
 
 
-@styled()
 def alignment(
     matrix: ArrayLike,
     source_pieces: Sequence[str],
@@ -50,10 +49,14 @@ def alignment(
     """
     weights = checked(matrix, source_pieces, target_pieces)
     if words:
-        weights = merge_words(weights, source_pieces, target_pieces)
-        columns, rows = words_of(source_pieces), words_of(target_pieces)
-    else:
-        columns, rows = piece_labels(source_pieces), piece_labels(target_pieces)
+        merged = merge_words(weights, source_pieces, target_pieces)
+        return matrix_map(merged, words_of(source_pieces), words_of(target_pieces), title)
+    return matrix_map(weights, piece_labels(source_pieces), piece_labels(target_pieces), title)
+
+
+@styled()
+def matrix_map(weights: Matrix, columns: Sequence[str], rows: Sequence[str], title: str = "") -> Figure:
+    """One matrix [rows, columns] with a label for each, as ``alignment`` draws it."""
     across, down = lettering(columns), lettering(rows)
     figure = new_figure(_side(len(columns)) + 2.2, _side(len(rows)) + 1.9)
     axes = figure.add_subplot()
@@ -65,6 +68,25 @@ def alignment(
     _title(figure, title)
     _scale(axes, image)
     remark(figure, across, down)
+    return figure
+
+
+@styled()
+def matrix_panels(
+    matrices: Mapping[str, Matrix], columns: Sequence[str], rows: Sequence[str], title: str = ""
+) -> Figure:
+    """Several matrices of the same rows and columns side by side, each on a scale of its own, under its name."""
+    across, down = lettering(columns), lettering(rows)
+    named = lettering(matrices, limit=60)
+    width, height = max(1.8, 0.2 * len(columns)), max(1.8, 0.2 * len(rows))
+    figure = new_figure(width * len(matrices) + 1.4, height + 1.6)
+    for number, (matrix, name) in enumerate(zip(matrices.values(), named.texts, strict=True)):
+        axes = figure.add_subplot(1, len(matrices), number + 1)
+        beside = down if number == 0 else None
+        _map(axes, matrix, across, beside, top=float(np.nanmax(matrix, initial=1e-9)), size=8)
+        axes.set_xlabel(name, fontsize=9, color=FAINT, labelpad=3, **named.style)
+    _title(figure, title)
+    remark(figure, across, down, named)
     return figure
 
 

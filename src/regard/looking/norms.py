@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from regard.layers.norm import BatchNorm, GroupNorm, LayerNorm, RMSNorm
-from regard.looking.style import BLUE, FAINT, INK, VERMILION, bare, heading, new_figure, styled
+from regard.looking.style import FAINT, INK, SIGNED, bare, heading, new_figure, styled
 
-SIGNED = LinearSegmentedColormap.from_list("signed", [f"{BLUE}ff", f"{BLUE}00", f"{VERMILION}00", f"{VERMILION}ff"])
 STRONGEST = 0.75  # of a colour, so that the number on it can be read
 
 

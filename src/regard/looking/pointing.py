@@ -12,7 +12,7 @@ from torch import Tensor
 from regard.data.builtin.sample import Pair, locate
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.errors import DataError
-from regard.looking.capture import attention_of
+from regard.looking.replay import attention_of
 from regard.models.transformer import EncoderDecoder
 
 
@@ -49,7 +49,7 @@ def look_at_puzzles(
 def _look(model: EncoderDecoder, tokenizer: Tokenizer, pair: Pair, word: str) -> Puzzled:
     ids = tokenizer.encode(pair.english)
     spans, where = locate(pair), tokenizer.spans(pair.english)
-    weights = attention_of(model, ids, tokenizer.encode(pair.german)).encoder
+    weights = attention_of(model, [*ids, model.eos], [*tokenizer.encode(pair.german), model.eos]).encoder
     looking = _covering(where, spans.it if word == "it" else _last_word(pair.english))[-1]
     row = weights[:, :, looking, :]
     right, wrong = (row[:, :, _covering(where, span)].sum(-1) for span in (spans.right, spans.wrong))

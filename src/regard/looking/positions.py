@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from regard.looking.lettering import lettering, remark
-from regard.looking.style import bare, heading, new_figure, styled
-
-SIGNED = LinearSegmentedColormap.from_list(
-    "signed", [(0.0, "#d55e00ff"), (0.5, "#d55e0000"), (0.5, "#0072b200"), (1.0, "#0072b2ff")]
-)
+from regard.looking.style import SIGNED, bare, heading, new_figure, styled
 
 
 @styled()

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from regard.looking.style import COLOURS, FAINT, heading, new_figure, styled
-from regard.looking.trends import MARKERS, Line
+from regard.looking.style import COLOURS, heading, new_figure, styled
+from regard.looking.trends import Line, draw_border, draw_lines
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,9 @@ def powers(panels: Sequence[Growth], title: str) -> Figure:
 def _draw(axes: Axes, panel: Growth, names: Sequence[str]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
-    for name, points in panel.lines.items():
-        number = names.index(name)
-        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-        sizes = [size for size, _ in points]
-        values = np.array([[one.value, one.low, one.high] for _, one in points])
-        axes.fill_between(sizes, values[:, 1], values[:, 2], color=colour, alpha=0.14, linewidth=0)
-        axes.plot(sizes, values[:, 0], color=colour, marker=marker, markersize=5, label=name)
+    draw_lines(axes, panel.lines, names)
     if panel.border is not None:
-        name, place = panel.border
-        axes.axvline(place, color=FAINT, linestyle="--", linewidth=1)
-        axes.text(place, 1.0, name, transform=axes.get_xaxis_transform(), ha="center", va="bottom", color=FAINT)
+        draw_border(axes, *panel.border)
     axes.set_xticks(sorted({size for points in panel.lines.values() for size, _ in points}))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:g}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

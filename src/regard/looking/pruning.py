@@ -7,17 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, SymLogNorm
+from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from regard.errors import DataError
 from regard.looking.lettering import lettering, remark
-from regard.looking.style import FAINT, bare, heading, new_figure, styled
+from regard.looking.style import FAINT, SIGNED, bare, heading, new_figure, styled
 
-CHANGES = LinearSegmentedColormap.from_list(
-    "changes", [(0.0, "#0072b2ff"), (0.5, "#0072b200"), (0.5, "#d55e0000"), (1.0, "#d55e00ff")]
-)
 CELL = (0.72, 0.42)  # inches
 
 
@@ -60,7 +57,7 @@ def worth_of_heads(maps: Sequence[Worth], layers: Sequence[str], title: str = ""
 def _draw(axes: Axes, one: Worth) -> None:
     most = max(2 * one.linear, float(np.abs(one.lost).max()))
     scale = SymLogNorm(one.linear, vmin=-most, vmax=most)
-    axes.imshow(one.lost, cmap=CHANGES, norm=scale, aspect="auto")
+    axes.imshow(one.lost, cmap=SIGNED, norm=scale, aspect="auto")
     bare(axes)
     for (row, column), value in np.ndenumerate(one.lost):
         weight = "bold" if one.sure[row, column] else "normal"

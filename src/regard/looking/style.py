@@ -24,6 +24,9 @@ DARK = {INK: "#e6edf3", FAINT: "#98a2ae", LINE: "#333b45"}  # what stands for th
 BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION = "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 WEIGHTS = LinearSegmentedColormap.from_list("weights", ["#1769c400", "#1769c4ff"])  # reads the same on white and black
+SIGNED = LinearSegmentedColormap.from_list(  # below zero blue, above it vermilion, zero no colour at all
+    "signed", [(0.0, f"{BLUE}ff"), (0.5, f"{BLUE}00"), (0.5, f"{VERMILION}00"), (1.0, f"{VERMILION}ff")]
+)
 
 SETTINGS: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -85,11 +88,15 @@ def bare(axes: Axes) -> None:
     axes.tick_params(length=0)
 
 
-def picture_suffix(path: Path) -> str:
-    """The suffix of a picture's name, so that a wrong one is known before the work. Raises SettingError."""
+def picture_suffix(path: Path, also: str = "") -> str:
+    """The suffix of a picture's name, so that a wrong one is known before the work. Raises SettingError.
+
+    ``also``: the suffix of what else there might be made, for the message.
+    """
     suffix = path.suffix.lower()
     if suffix not in METADATA:
-        raise SettingError.because(path.name, f"suffix {suffix!r}", "a picture's .png, .svg or .pdf", "rename it")
+        rule = "a picture's .png, .svg or .pdf" + (f", or a page's {also}" if also else "")
+        raise SettingError.because(path.name, f"suffix {suffix!r}", rule, "rename it")
     return suffix
 
 

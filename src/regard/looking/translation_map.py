@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
-
 from matplotlib.figure import Figure
 
-from regard.looking.capture import alignment_matrix, attention_of
-from regard.looking.maps import alignment
-from regard.models.transformer import EncoderDecoder
+from regard.errors import RunError
+from regard.looking.align import merge_groups
+from regard.looking.alignments import alignment_matrix
+from regard.looking.look import Look, Words
+from regard.looking.maps import matrix_map
 
 
-class Spelling(Protocol):
-    """What is asked of a tokenizer."""
+def translation_map(look: Look, title: str = "") -> Figure:
+    """The weights of ``alignment_matrix`` between words; special tokens are left out.
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text."""
-
-    def pieces_of(self, ids: Sequence[int]) -> list[str]:
-        """Their pieces."""
-
-
-def translation_map(
-    model: EncoderDecoder, coders: tuple[Spelling, Spelling], source: str, target: str, title: str = ""
-) -> Figure:
-    """The weights of ``alignment_matrix``, from words of ``source`` to those of ``target``, without ``</s>``.
-
-    ``coders`` are the two sides' tokenizers. Raises as ``alignment_matrix``.
+    Raises RunError as ``alignment_matrix``, and where there is no translation or no word in it.
     """
-    ids = [coder.encode(text) for coder, text in zip(coders, (source, target), strict=True)]
-    matrix = alignment_matrix(attention_of(model, *ids))[: len(ids[1]), : len(ids[0])]
-    pieces = [coder.pieces_of(one) for coder, one in zip(coders, ids, strict=True)]
-    return alignment(matrix.numpy(), pieces[0], pieces[1], title, words=True)
+    matrix = alignment_matrix(look.attention.cross)
+    if not aligns_words(look):
+        got = "a translation without a word"
+        raise RunError.because("alignment", got, "some words", "give it a translation with --target")
+    assert isinstance(look.source, Words)
+    assert look.target is not None
+    columns, rows = look.source.groups_of_text, look.target.groups_of_text
+    merged = merge_groups(matrix, columns, rows)
+    return matrix_map(merged, look.source.spelt(columns), look.target.spelt(rows), title)
+
+
+def aligns_words(look: Look) -> bool:
+    """Whether there is attention from words to words to be drawn."""
+    sides = look.source, look.target
+    return len(look.attention.cross) > 0 and all(isinstance(side, Words) and side.groups_of_text for side in sides)

@@ -78,23 +78,32 @@ def trends(panels: Sequence[Panel], title: str = "", columns: int = 3) -> Figure
     return figure
 
 
-def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
-    for name, points in panel.lines.items():
+def draw_lines(axes: Axes, lines: Mapping[str, Line], names: Sequence[str]) -> None:
+    """Each line in the band of its intervals, in the colour and with the marker of its place in ``names``."""
+    for name, points in lines.items():
         number = names.index(name)
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         amounts = [amount for amount, _ in points]
         values = np.array([[one.value, one.low, one.high] for _, one in points]).reshape(-1, 3)
         axes.fill_between(amounts, values[:, 1], values[:, 2], color=colour, alpha=0.14, linewidth=0)
         few = len(points) <= MARKED_POINTS
-        axes.plot(amounts, values[:, 0], color=colour, marker=marker if few else "", markersize=5)
+        axes.plot(amounts, values[:, 0], color=colour, marker=marker if few else "", markersize=5, label=name)
+
+
+def draw_border(axes: Axes, name: str, amount: float) -> None:
+    """A dashed line across, with its name at its upper end."""
+    axes.axvline(amount, color=FAINT, linestyle="--", linewidth=1)
+    axes.text(amount, 0.99, f" {name}", transform=axes.get_xaxis_transform(), ha="left", va="top", color=FAINT)
+
+
+def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
+    draw_lines(axes, panel.lines, names)
     if panel.reference is not None:
         name, level = panel.reference
         axes.axhline(level, color=FAINT, linestyle="--", linewidth=1)
         axes.text(0.99, level, name, transform=axes.get_yaxis_transform(), ha="right", va="bottom", color=FAINT)
     if panel.border is not None:
-        name, amount = panel.border
-        axes.axvline(amount, color=FAINT, linestyle="--", linewidth=1)
-        axes.text(amount, 0.99, f" {name}", transform=axes.get_xaxis_transform(), ha="left", va="top", color=FAINT)
+        draw_border(axes, *panel.border)
     if panel.log_x:
         _logarithmic_ticks(axes, sorted({amount for points in panel.lines.values() for amount, _ in points}))
     if panel.log_y:

@@ -114,7 +114,7 @@ class ConvolutionalEncoder(SourceEncoder):
         for block in self.blocks:
             h = (block(h, real) + h) * ROOT_HALF
         z = self.narrow(h)
-        if z.requires_grad:
+        if self.training and z.requires_grad:
             z.register_hook(lambda gradient: gradient / self.readers)
         length = torch.tensor(ids.shape[1], device=ids.device) if real is None else real.sum(1)[:, None, None]
         return ConvolutionalMemory(z, (z + e) * (0.5 * length.double()).sqrt().to(z.dtype))

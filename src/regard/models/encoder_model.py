@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from regard.layers.embedding import OutputLayer
 from regard.layers.mask import padding_mask
+from regard.models.halves import Attentions
 from regard.models.heads import TextHead, TokenHead
 from regard.models.stack import Encoder
 from regard.models.vocabulary import Vocabulary
@@ -51,3 +52,7 @@ class EncoderModel(nn.Module):
         """The classes' logits: [B, C] of texts, [B, T, C] of tokens."""
         assert self.head is not None, "a model without a head has no classes"
         return self.head(self(ids, types), ids)
+
+    def attentions(self) -> Attentions:
+        """That of each layer to the whole text."""
+        return {"encoder": self.encoder.self_attentions()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -17,6 +17,10 @@ class Recorded(Protocol):
     """A layer with attention, whose weights [B, H, T, S] of each call its ``recorder`` receives, where it is set."""
 
     recorder: Recorder | None
+
+
+Attentions = Mapping[str, Sequence[Recorded]]
+"""The attention of a model, layer by layer: of its "encoder" and "decoder" to themselves, and "cross" between them."""
 
 
 @runtime_checkable

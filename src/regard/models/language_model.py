@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from regard.layers.cache import LayerCache
 from regard.layers.embedding import OutputLayer
 from regard.layers.mask import causal_mask
+from regard.models.halves import Attentions
 from regard.models.heads import Head, TextHead, TokenHead, last_token
 from regard.models.stack import Encoder
 from regard.models.vocabulary import Vocabulary
@@ -81,6 +82,10 @@ class LanguageModel(nn.Module):
         """The classes' logits: [B, C] of texts, read off their last token, or [B, T, C] of tokens."""
         assert self.head is not None, "a model without a head has no classes"
         return self.head(self(ids, real_tokens(ids, self.ids).long()), ids)
+
+    def attentions(self) -> Attentions:
+        """That of each layer to the text so far."""
+        return {"decoder": self.stack.self_attentions()}
 
     def start_decoding(self, source: SourceIds, beams: int = 1) -> Writing:
         """Read the prompts up to their last token, and make room for ``beams`` continuations of each."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from regard.layers.embedding import OutputLayer
 from regard.layers.mask import padding_mask
-from regard.models.halves import SourceEncoder, StepCache, TargetDecoder
+from regard.models.halves import Attentions, SourceEncoder, StepCache, TargetDecoder
 from regard.models.heads import TextHead, TokenHead
 from regard.models.vocabulary import Vocabulary
 from regard.notation import Hidden, Ids, Mask, Memory, SourceIds, StepIds, StepLogits
@@ -95,6 +95,14 @@ class EncoderDecoder(nn.Module):
 
     def _read(self, source: SourceIds) -> Any:
         return self.encoder(source, self._memory_mask(source))
+
+    def attentions(self) -> Attentions:
+        """All three kinds, each without layers where there is none."""
+        return {
+            "encoder": self.encoder.self_attentions(),
+            "decoder": self.decoder.self_attentions(),
+            "cross": self.decoder.cross_attentions(),
+        }
 
     def start_decoding(self, source: SourceIds, beams: int = 1) -> DecodingState:
         """Encode, and make room for ``beams`` hypotheses a sentence, which stand in adjacent rows."""

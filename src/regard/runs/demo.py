@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +15,9 @@ from regard.data.builtin.sample import Pair, pronoun_accuracy, twins
 from regard.evaluation.scores import Scores
 from regard.layers.position import sinusoids
 from regard.looking.figures import learning_curve, pointing, positional_encoding, save, translation_map
+from regard.looking.look import ENCODER
+from regard.looking.looks import look_at
+from regard.looking.page.write import page
 from regard.looking.pointing import Head, best_head, look_at_puzzles, share_right
 from regard.runs.folder import METRICS, load
 from regard.runs.journal import read_journal
@@ -46,6 +49,7 @@ CLASSIC = (
     "The dog did not cross the street because it was too tired.",
     "The dog did not cross the street because it was too wide.",
 )
+PAGE = "look.html"
 LOOKING: Mapping[str, str] = MappingProxyType({"it": "“it”", "adjective": "the adjective"})
 
 
@@ -138,14 +142,16 @@ def _choose_head(model: Model, pairs: Mapping[str, Sequence[Pair]], word: str) -
 
 
 def _draw(folder: Path, model: Model, story: Story, puzzles: Sequence[Pair]) -> None:
-    """The four pictures."""
+    """The pictures, and the page: it begins with the head that knows what "it" is, in the first of ``examples``."""
     save(learning_curve(read_journal(folder / "run" / METRICS), "Learning to translate"), folder / "learning.png")
     table = sinusoids(64, model.config.d_model).numpy()
     save(positional_encoding(table, "Positional encoding (section 3.5)"), folder / "positions.png")
-    english, german = story.examples[0]
-    coders = (model.source_tokenizer, model.target_tokenizer)
-    aligned = translation_map(model.module, coders, english, german, "Which English word each German word looked at")
-    save(aligned, folder / "alignment.png")
+    english, _ = story.examples[0]
+    look = look_at(model, english)
+    save(translation_map(look, "Which English word each German word looked at"), folder / "alignment.png")
+    best = story.heads["it"].head
+    shown = replace(look, name="regard demo", head=(ENCODER, best.layer, best.head))
+    write_file(folder / PAGE, page([shown], "single", english))
     for word, name in LOOKING.items():
         save(_pointing(model, story.heads[word], puzzles, word, name), folder / f"{word}.png")
 

@@ -90,7 +90,7 @@ def finish(
         scores=results.scores.to_dict(),
         samples=results.samples[:SAMPLES],
         facts={**facts, **material.facts},
-        figures=_figures(material),
+        figures=_figures(material, validator.module),
     )
     write_card(folder / CARD, _card(folder, material, facts, done))
     if recipe.init.lora_rank and material.begun is not None:
@@ -161,8 +161,8 @@ def _use(folder: Path, recipe: Recipe) -> tuple[str, str]:
     return use, line.format(run=shlex.quote(str(folder)))
 
 
-def _figures(material: Material) -> dict[str, Figure]:
+def _figures(material: Material, module: Any) -> dict[str, Figure]:
     train = material.recipe.train
     rates = Schedule(train.schedule, train.learning_rate or 0.0, train.warmup or 1, train.steps or 1)
     pictures = {"learning rate": schedule([rates.rate(step) for step in range(1, (train.steps or 1) + 1)])}
-    return {**pictures, **material.figures()}
+    return {**pictures, **material.figures(module)}

@@ -1,7 +1,7 @@
 """The bottleneck: longer and longer texts through one vector, and past it by attention (Bahdanau et al. 2015).
 
-Four models of about as many parameters learn from the same texts for as many updates: an LSTM that hands its decoder
-its last state alone (Sutskever et al. 2014), a GRU with additive attention, a convolution and a Transformer.
+An LSTM that hands its decoder its last state alone (Sutskever et al. 2014) and the same LSTM with attention learn from
+the same texts for as many updates; in the full form a GRU with additive attention, a convolution and a Transformer too.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from regard.looking.trends import Panel, trends
 from regard.studies.by_length.bleu import counted
 from regard.studies.by_length.buckets import Bucket, by_sentences, by_tokens
 from regard.studies.by_length.falls import falls_more, in_bucket
-from regard.studies.by_length.models import MODELS, SMALL, WITHOUT, Models
+from regard.studies.by_length.models import MODELS, SMALL, WITH, WITHOUT, Models
 from regard.studies.frame.arms import Arm, of_family, try_arms
 from regard.studies.frame.pairs import SentencePairs, pairs_of
+from regard.studies.frame.plan import plan_of
 from regard.studies.frame.study import Findings, Order, Picture, Study, Table
 from regard.studies.frame.summary import Outcomes, curve_panel, outcome_numbers, outcome_table, told
 from regard.studies.frame.verdict import Difference
-from regard.training.settings import TrainSettings
 
-LEAST_BLEU = 15  # of the model without attention on the shortest texts: with less it has not learnt to translate
+LEAST_BLEU = 15  # of either LSTM on the shortest texts: with less it has not learnt to translate
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ QUICK = replace(
     trained=(1, 2),
     tested=(1, 2, 3),
     texts=80,
-    steps=650,
+    steps=1300,
     batch_tokens=512,
     learning_rate=4e-3,
 )
@@ -76,7 +76,7 @@ def run(order: Order) -> Findings:
         [_picture(outcomes, lines, buckets, inside)],
         _told(order, settings, pairs),
         _NOTES,
-        verdict(list(compared.values()), lines[WITHOUT][0][1].value),
+        verdict(compared[WITH], min(lines[name][0][1].value for name in (WITHOUT, WITH))),
     )
 
 
@@ -91,25 +91,18 @@ def _tested(order: Order, settings: Bottleneck) -> tuple[SentencePairs, list[Buc
 
 
 def _arm(settings: Bottleneck, name: str, family: str, model: Mapping[str, Any]) -> Arm:
-    plan = TrainSettings(
-        steps=settings.steps,
-        batch_tokens=settings.batch_tokens,
-        learning_rate=settings.learning_rate,
-        label_smoothing=0.1,
-    )
-    return Arm(name, of_family(family, model), plan)
+    return Arm(name, of_family(family, model), plan_of(settings, label_smoothing=0.1))
 
 
-def verdict(compared: Sequence[Difference], short: float) -> bool | None:
-    """True where the arm without attention surely loses more than each other, False where surely less than one.
+def verdict(more: Difference, short: float) -> bool | None:
+    """Of what the LSTM without attention loses from short texts to long ones, minus what the same LSTM with it loses.
 
-    None otherwise, and where it has nothing to lose: ``short``, its BLEU of the shortest texts, is below LEAST_BLEU.
+    None also where one of them has nothing to lose: ``short``, the lower BLEU on the shortest texts, is below
+    LEAST_BLEU.
     """
     if short < LEAST_BLEU:
         return None
-    if all(one.larger for one in compared):
-        return True
-    return False if any(one.smaller for one in compared) else None
+    return True if more.larger else False if more.smaller else None
 
 
 def _sentence(
@@ -178,12 +171,13 @@ def _told(order: Order, settings: Bottleneck, pairs: SentencePairs) -> dict[str,
 
 
 _NOTES = (
-    "A model whose BLEU is low on the shortest texts already has less to lose, which understates its fall: where the "
-    f"model without attention has less than {LEAST_BLEU} BLEU there, the verdict is left open.",
+    "The rule: the claim holds where the LSTM without attention surely loses more BLEU than the same LSTM with it, "
+    "which has the same cell, widths and order of reading and hardly more parameters; it does not where it surely "
+    "loses less. The other architectures differ in more than attention: they are shown and not judged.",
+    "A model whose BLEU is low on the shortest texts already has less to lose, which understates its fall: where one "
+    f"of the two has less than {LEAST_BLEU} BLEU there, the verdict is left open.",
     "Texts beyond the longest of training, where there are any, are shown, but the verdict is of lengths that were "
     "trained: beyond them the convolution's positions are untrained, and other things than the vector may fail.",
-    "The four are whole architectures, as they were published: they differ in more than attention (cell, direction, "
-    "order of reading).",
     "The built-in texts of several sentences are sentences in a row that have nothing to do with each other.",
 )
 

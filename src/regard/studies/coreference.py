@@ -13,34 +13,21 @@ from typing import Any
 from regard.config import setting
 from regard.data.builtin import sample
 from regard.data.builtin.sample import Pair, twins
-from regard.errors import RunError, TrainingError
+from regard.errors import RunError, SettingError, TrainingError
 from regard.evaluation.interval import Interval
-from regard.looking.figures import pointing
-from regard.looking.intervals import shares
-from regard.looking.pointing import look_at_puzzles
 from regard.models.transformer import EncoderDecoder
 from regard.studies.frame.arms import Arm, of_family, try_arm
 from regard.studies.frame.pairs import pairs_of
-from regard.studies.frame.study import Findings, Order, Picture, Study, Table
+from regard.studies.frame.study import Findings, Order, Study
 from regard.studies.frame.summary import told
 from regard.studies.frame.verdict import share_of
-from regard.studies.pronouns.answers import (
-    INTERVENTIONS,
-    LOOKING,
-    NEITHER,
-    NOBODY,
-    NOTHING,
-    Answers,
-    Asked,
-    answer,
-)
+from regard.studies.pronouns.answers import INTERVENTIONS, LOOKING, Answers, Asked, answer
+from regard.studies.pronouns.shown import ADJECTIVE, CHANCE, HEAD, TRANSLATED, bars, pointers, sentence, tables
 from regard.training.settings import TrainSettings
 
 # The demo's recipe, chosen on the validation pairs (LOG.md): with one decoder layer the encoder must find out itself.
 MODEL = {"layers": 3, "decoder_layers": 1, "d_model": 128, "d_ff": 256, "heads": 4, "dropout": 0.1, "norm": "pre"}
-CHANCE, OF_NOTE = 0.5, 0.6  # shares of the puzzles; between them a head is better than chance, but finds hardly more
-TRANSLATED = "translation: right pronoun"
-HEAD, ADJECTIVE = (f"head for {name}: right noun" for name in LOOKING.values())
+OF_NOTE = 0.6  # share of the puzzles; between CHANCE and this a head is better than chance, but finds hardly more
 
 
 @dataclass(frozen=True)
@@ -60,7 +47,13 @@ QUICK = replace(FULL, model={**MODEL, "d_model": 64, "d_ff": 128}, puzzles_alone
 
 
 def run(order: Order) -> Findings:
-    """Do the study. Raises RunError for a run without self-attention in an encoder, TrainingError as training does."""
+    """Do the study.
+
+    Raises SettingError for an option that means nothing of a run, RunError for a run without self-attention in an
+    encoder, TrainingError as training does.
+    """
+    if order.run is not None:
+        _check_of_run(order)
     settings = QUICK if order.quick else FULL
     splits = sample.splits()
     valid = [one for one in splits["valid"] if one.puzzle]
@@ -77,14 +70,21 @@ def run(order: Order) -> Findings:
         "hidden": {name: asdict(one) for name, one in said.items()},
         "seeds": [_of_one(one) for one in answers],
     }
-    pictures = [
-        *(_pointing(asked[0], answers[0], word, twins(splits["test"])) for word in LOOKING),
-        Picture("shares", _bars(found, "of the test puzzles, %", "Does the model know what “it” is?"), _SHARES),
-        Picture("hidden", _bars(said, "puzzles with the right pronoun, %", _HIDDEN_TITLE), _HIDDEN),
-    ]
-    tables = [_table("What the model knows", found), _table("When words may not look at words", said)]
-    shown = {"run": order.run.name} if order.run else told(order, settings)
-    return Findings(_sentence(found, said, len(test)), numbers, tables, pictures, shown, _NOTES, held(found))
+    pictures = [*pointers(asked[0], answers[0], twins(splits["test"])), *bars(found, said)]
+    shown = {"run": order.run.name, "seed of what is hidden": order.seed} if order.run else told(order, settings)
+    return Findings(
+        sentence(found, said, len(test)), numbers, tables(found, said), pictures, shown, _NOTES, held(found)
+    )
+
+
+def _check_of_run(order: Order) -> None:
+    """A run is one training, and is asked all puzzles."""
+    if order.quick:
+        rule = "it or --run, since a run is not trained and is always asked all puzzles"
+        raise SettingError.because("--quick", "it beside --run", rule, "leave it out")
+    if order.repeats is not None:
+        rule = "it or --run, since a run is one training"
+        raise SettingError.because("--seeds", f"{order.repeats} beside --run", rule, "leave it out")
 
 
 def held(found: Mapping[str, Interval]) -> bool | None:
@@ -135,52 +135,6 @@ def _of_one(one: Answers) -> dict[str, Any]:
     }
 
 
-def _sentence(found: Mapping[str, Interval], said: Mapping[str, Interval], puzzles: int) -> str:
-    def than(one: Interval) -> str:
-        sure = "surely above" if one.low > CHANCE else "surely below" if one.high < CHANCE else "not surely other than"
-        return f"in {one.text()} %, {sure} chance"
-
-    plain, neither, nobody = said[NOTHING], said[NEITHER], said[NOBODY]
-    return (
-        f"Of {puzzles} puzzles with nouns never seen together: the translation has the right pronoun "
-        f"{than(found[TRANSLATED])} (50 %); the head for “it” looks more at the right noun than at the wrong one "
-        f"{than(found[HEAD])}, and the head for the adjective {than(found[ADJECTIVE])}. "
-        f"If neither “it” nor the adjective may look at the nouns, the right pronoun is the likeliest in "
-        f"{neither.text()} % instead of {plain.text()} %; where nothing at all may look at the adjective, in "
-        f"{nobody.text()} %."
-    )
-
-
-def _bars(rows: Mapping[str, Interval], label: str, title: str) -> Any:
-    return shares({name: {"": one} for name, one in rows.items()}, label, title, CHANCE)
-
-
-def _table(title: str, rows: Mapping[str, Interval]) -> Table:
-    note = "95 %: Wilson's interval over the puzzles; over several seeds a t interval."
-    return Table(title, ("", "% of the puzzles (95 %)"), [(name, one.text()) for name, one in rows.items()], note)
-
-
-def _pointing(asked: Asked, answers: Answers, word: str, pairs: Sequence[Pair]) -> Picture:
-    head = answers.heads[word]
-    rows = [
-        (one.pieces, one.looking, one.weights[head.layer, head.head].numpy())
-        for one in look_at_puzzles(asked.model, asked.source, pairs, word)
-    ]
-    title = f"Where {LOOKING[word]} looks: layer {head.layer + 1}, head {head.head + 1}"
-    caption = (
-        f"Two test sentences that differ in what “it” is. The red word is {LOOKING[word]}; a bar is the share of its "
-        "look in the encoder head that was chosen on the validation puzzles."
-    )
-    return Picture(word, pointing(rows, title, words=True), caption)
-
-
-_SHARES = "Shares of the test puzzles; the heads were chosen on other puzzles. Lines: 95 %."
-_HIDDEN_TITLE = "When some words may not look at others"
-_HIDDEN = (
-    "How often the right pronoun is the likeliest word after the reference up to “weil”, while in every layer of the "
-    "encoder some words may not look at others. Last: the decoder may not look at the adjective, then nothing may, "
-    "and only chance is left. Lines: 95 %."
-)
 _NOTES = (
     "The rule: the claim holds where the translations' pronouns and the head for “it” are both surely above 50 % and "
     "at least at 60 %; it does not where one of them is surely below 60 %.",
@@ -188,6 +142,9 @@ _NOTES = (
     "say that the translation rests on it. Hiding asks the second: what is lost when words may not look at words?",
     "What is hidden between two words may still pass through a third, or be put together in the decoder.",
     "The quick form learns from the puzzles alone, the full form from all sentences.",
+    "There is no --source or --target: the measure needs sentences in which it is known what “it” is, and of which "
+    "there are many. The built-in data has them; --run puts them to a model that learnt from a corpus as well, if that "
+    "had such sentences (`regard demo --data-only DIR` writes them).",
 )
 STUDY = Study(
     "coreference",

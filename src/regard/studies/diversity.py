@@ -6,30 +6,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from regard.config import setting
 from regard.evaluation.interval import Interval, bootstrap
-from regard.looking.pruning import Worth, worth_of_heads
-from regard.looking.trends import Panel, trends
+from regard.looking.trends import Line
 from regard.studies.frame.arms import of_family
 from regard.studies.frame.pairs import SentencePairs, pairs_of
-from regard.studies.frame.study import Findings, Order, Picture, Study, Table
+from regard.studies.frame.study import Findings, Order, Study
 from regard.studies.frame.summary import told
 from regard.studies.frame.verdict import over_seeds
-from regard.studies.head_maps.distance import KINDS, distances, pairs_of_heads
+from regard.studies.head_maps.distance import KINDS, Maps, distances, over_heads
 from regard.studies.head_maps.pruning import Pruned, prune_each
+from regard.studies.head_maps.shown import (
+    distance_picture,
+    distance_table,
+    told_growth,
+    told_pruning,
+    worth_picture,
+)
 from regard.tasks.translation import Translation
 from regard.training.loop import Trainer
 from regard.training.schedule import Schedule
 from regard.training.settings import TrainSettings
 
 MODEL = {"layers": 3, "d_model": 128, "d_ff": 512, "heads": 8, "dropout": 0.1, "norm": "pre"}
-NAMED = {"encoder": "the encoder", "decoder": "the decoder", "cross": "cross attention"}
-ITSELF = ("a head and itself", 0.0)
-Maps = Mapping[str, NDArray[np.float64]]  # kind → [N, H, H]
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def run(order: Order) -> Findings:
     growth = {kind: growth_of(grown, kind) for kind in KINDS}
     last = {kind: mean_distance([one.curve[-1][1] for one in grown], kind) for kind in KINDS}
     untrained = {kind: mean_distance([one.curve[0][1] for one in grown], kind) for kind in KINDS}
-    sentence = f"{_told_growth(untrained, last, growth)} {_told_pruning([one.pruned for one in grown])}"
+    sentence = f"{told_growth(untrained, last, growth)} {told_pruning([one.pruned for one in grown])}"
     numbers = {
         "distance_untrained": {kind: asdict(one) for kind, one in untrained.items()},
         "distance_trained": {kind: asdict(one) for kind, one in last.items()},
@@ -81,14 +82,17 @@ def run(order: Order) -> Findings:
             {"seed": seed, **asdict(each)} for seed, one in zip(order.seeds, grown, strict=True) for each in one.pruned
         ],
     }
-    table = Table(
-        "Distance between different heads of a layer",
-        ("", "untrained", "trained", "growth"),
-        [(NAMED[k], *(one[k].text(3, 1.0) for one in (untrained, last, growth))) for k in KINDS],
-        "Jensen–Shannon, 0 to 1. 95 %: a t interval over the seeds; of one seed a bootstrap over the pairs of heads.",
-    )
-    pictures = [_curves(grown), _map(grown[0], order.seeds[0])]
+    table = distance_table(untrained, last, growth)
+    pictures = [distance_picture(_curves(grown)), worth_picture(grown[0].pruned, order.seeds[0])]
     return Findings(sentence, numbers, [table], pictures, told(order, settings, pairs), _NOTES, held(growth, last))
+
+
+def _curves(grown: Sequence[Grown]) -> dict[str, Line]:
+    stops = [stop for stop, _ in grown[0].curve]
+    return {
+        kind: [(stop, mean_distance([one.curve[at][1] for one in grown], kind)) for at, stop in enumerate(stops)]
+        for kind in KINDS
+    }
 
 
 def _grow(settings: Diversity, pairs: SentencePairs, seed: int, order: Order) -> Grown:
@@ -110,14 +114,14 @@ def _grow(settings: Diversity, pairs: SentencePairs, seed: int, order: Order) ->
 
 
 def mean_distance(each: Sequence[Maps], kind: str) -> Interval:
-    """Of different heads of a layer, one entry a seed: a t interval over the seeds, or of one over the pairs."""
+    """Of different heads of a layer, one entry a seed: a t interval over the seeds, or of one over the sentences."""
     if len(each) > 1:
-        return over_seeds([float(pairs_of_heads(one[kind]).mean()) for one in each])
-    return bootstrap(pairs_of_heads(each[0][kind]))
+        return over_seeds([float(over_heads(one[kind]).mean()) for one in each])
+    return bootstrap(over_heads(each[0][kind]))
 
 
 def growth_of(grown: Sequence[Grown], kind: str) -> Interval:
-    """Trained minus untrained, as ``mean_distance``: each pair of heads against itself before training."""
+    """Trained minus untrained, as ``mean_distance``: the same heads looking at the same sentence."""
     return mean_distance([{kind: one.curve[-1][1][kind] - one.curve[0][1][kind]} for one in grown], kind)
 
 
@@ -128,76 +132,12 @@ def held(growth: Mapping[str, Interval], last: Mapping[str, Interval]) -> bool |
     return False if any(one.high < 0 for one in growth.values()) else None
 
 
-def spared(pruned: Sequence[Pruned]) -> tuple[int, int]:
-    """How many heads may go, one at a time, without a sure loss of BLEU, and without a surely larger loss."""
-    return sum(not one.sure_bleu for one in pruned), sum(not one.sure_nats for one in pruned)
-
-
-def _told_growth(
-    untrained: Mapping[str, Interval], last: Mapping[str, Interval], growth: Mapping[str, Interval]
-) -> str:
-    def way(one: Interval) -> str:
-        return "grew" if one.low > 0 else "shrank" if one.high < 0 else "did not surely change"
-
-    kinds = "; ".join(
-        f"in {NAMED[kind]} it {way(growth[kind])} from {untrained[kind].value:.2f} to {last[kind].text(2, 1.0)}"
-        for kind in KINDS
-    )
-    return f"The distance between heads of a layer (0 alike, 1 nothing in common): {kinds}."
-
-
-def _told_pruning(seeds: Sequence[Sequence[Pruned]]) -> str:
-    heads = len(seeds[0])
-    bleu, nats = (" and ".join(map(str, counts)) for counts in zip(*map(spared, seeds), strict=True))
-    worst = max((one for pruned in seeds for one in pruned), key=lambda one: one.bleu)
-    of = "" if len(seeds) == 1 else f" of each of {len(seeds)} models"
-    return (
-        f"Of the {heads} heads{of}, {bleu} can go one at a time without a sure loss of BLEU, and {nats} without a "
-        f"surely larger loss; the dearest costs {worst.bleu:.1f} BLEU ({NAMED[worst.kind]}, layer {worst.layer + 1})."
-    )
-
-
-def _curves(grown: Sequence[Grown]) -> Picture:
-    lines = {
-        NAMED[kind]: [
-            (stop, mean_distance([one.curve[number][1] for one in grown], kind))
-            for number, (stop, _) in enumerate(grown[0].curve)
-        ]
-        for kind in KINDS
-    }
-    panel = Panel(lines, "update", "Jensen–Shannon distance", reference=ITSELF, limits=(-0.03, None))
-    caption = (
-        "How differently two heads of a layer look, on average over all such pairs. Update 0: before training. "
-        "Bands: 95 %, over the seeds, or of one over the pairs of heads."
-    )
-    return Picture("distance", trends([panel], "Do the heads of a layer look at different things?"), caption)
-
-
-def _map(one: Grown, seed: int) -> Picture:
-    rows = list(dict.fromkeys((each.kind, each.layer) for each in one.pruned))
-    shape = (len(rows), -1)
-
-    def table(name: str) -> NDArray[Any]:
-        return np.array([getattr(each, name) for each in one.pruned]).reshape(shape)
-
-    maps = [
-        Worth("BLEU lost", table("bleu"), table("sure_bleu"), 1.0, 1),
-        Worth("nats per token lost", table("nats"), table("sure_nats"), 0.01, 3),
-    ]
-    layers = [f"{'cross attention' if kind == 'cross' else kind} {layer + 1}" for kind, layer in rows]
-    caption = (
-        f"What the trained model (seed {seed}) loses on the test when one head is taken away. Vermilion: lost; blue: "
-        "gained; bold: surely lost."
-    )
-    return Picture("pruning", worth_of_heads(maps, layers, "The worth of each head"), caption)
-
-
 _NOTES = (
-    "The rule: the claim holds where the distance surely grew in the encoder, in the decoder and in cross attention.",
+    "The rule: the claim holds where the distance surely grew in the encoder, in the decoder and in cross attention; "
+    "it does not where it surely shrank in one of them.",
     "Untrained heads differ too, by chance: what training does is the growth beyond that. A part of it may be that "
     "attention becomes sharper. That two heads look at different places does not say that they say different things.",
-    "Of one seed the intervals are over pairs of heads, which share heads and so are not independent: they are too "
-    "narrow, and say nothing of other trainings.",
+    "Of one seed the intervals are over the sentences that are looked at, and say nothing of other trainings.",
     "One head at a time: that each of two may go does not say that both may. What is not surely lost on these test "
     "pairs may be lost on more of them; of the sure losses about one in forty heads that are worth nothing is chance.",
 )

@@ -7,34 +7,28 @@ other, by cosine and by dot product, and measures how often the nearest word is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from math import ceil
-
-import numpy as np
 
 from regard.config import setting
 from regard.data.builtin import sample
 from regard.data.corpus import read_lines
-from regard.errors import DataError
 from regard.evaluation.interval import Interval, bootstrap
 from regard.evaluation.retrieval import SIMILARITIES
 from regard.evaluation.summaries import unicode_words
 from regard.looking.intervals import growth, shares
 from regard.studies.frame.study import Findings, Order, Picture, Study, Table
 from regard.studies.word_vectors import pictures
-from regard.studies.word_vectors.agreement import chance, only, same_class, shared
+from regard.studies.word_vectors.agreement import chance, shared
 from regard.studies.word_vectors.classes import classes
-from regard.studies.word_vectors.corpus import LEAST_WORDS, Corpus, WordVectors, read
-from regard.studies.word_vectors.counts import cooccurrence, ppmi
-from regard.studies.word_vectors.skipgram import SkipGram, skip_gram
-from regard.studies.word_vectors.stored import of_run
+from regard.studies.word_vectors.corpus import LEAST_WORDS, Corpus, read
+from regard.studies.word_vectors.kinds import COUNTS, LEARNED, WEIGHTED, Groups, every_kind, with_run
+from regard.studies.word_vectors.skipgram import SkipGram
+from regard.studies.word_vectors.tables import class_table, shares_table
+from regard.studies.word_vectors.verdict import hits, told, verdict
 
-COUNTS, WEIGHTED, LEARNED = "counts", "weighted counts (PPMI)", "learned (skip-gram)"
 SHOWN = ("dog", "woman", "street", "book", "tired", "avoided")  # words whose neighbours are drawn
 MAPPED = ("animal", "person", "place", "thing", "feeling", "moving")  # classes on the maps
 MAPPED_EACH, MAPPED_WORDS = 9, 54  # words of a class on the maps, and of a text without classes
-REFERENCE = 10_000  # sentences over which the settings' passes are meant
 NEIGHBOURS = 10  # that two kinds of vectors may share
 
 
@@ -43,7 +37,7 @@ class Embedding:
     """What the study does. ``sentences`` are the sizes of text, the last of which the pictures are of."""
 
     sentences: tuple[int, ...] = setting((100, 300, 1000, 3000, 10_000), help="sizes of text, in sentences")
-    seeds: int = setting(5, help="times that vectors are learned", minimum=1)
+    trials: int = setting(5, help="times that vectors are learned, unless --seeds says otherwise", minimum=1)
     window: int = setting(3, help="how many words away a word still counts as near", minimum=1)
     most_words: int = setting(2000, help="words that get a vector, the most frequent ones", minimum=LEAST_WORDS)
     least_count: int = setting(2, help="occurrences below which a word gets none", minimum=1)
@@ -52,28 +46,14 @@ class Embedding:
 
 
 FULL = Embedding()
-QUICK = replace(FULL, sentences=(100, 1000, 3000), seeds=2, most_lines=10_000)
+QUICK = replace(FULL, sentences=(100, 1000, 3000), trials=2, most_lines=10_000)
 
 
 def run(order: Order) -> Findings:
     """Do the study. Raises DataError for a text that is too short, CheckpointError for a run without embeddings."""
     settings = QUICK if order.quick else FULL
+    settings = replace(settings, trials=order.repeats or settings.trials)
     return _of_text(order, settings) if order.text else _of_sample(order, settings)
-
-
-def counted(corpus: Corpus, window: int) -> list[WordVectors]:
-    """Counts and weighted counts of a corpus."""
-    table = cooccurrence(corpus, window)
-    return [WordVectors(COUNTS, corpus.words, table), WordVectors(WEIGHTED, corpus.words, ppmi(table))]
-
-
-def learned(corpus: Corpus, settings: Embedding, seed: int, sentences: int) -> list[WordVectors]:
-    """Vectors of each seed; a text shorter than REFERENCE is passed over more often, for as many updates."""
-    epochs = ceil(settings.learning.epochs * max(1.0, REFERENCE / sentences))
-    plan = replace(settings.learning, window=settings.window, epochs=epochs)
-    return [
-        WordVectors(LEARNED, corpus.words, skip_gram(corpus, plan, seed + number)) for number in range(settings.seeds)
-    ]
 
 
 def _of_sample(order: Order, settings: Embedding) -> Findings:
@@ -84,14 +64,16 @@ def _of_sample(order: Order, settings: Embedding) -> Findings:
         corpus = read(texts[:size], settings.most_words, settings.least_count)
         groups = _groups(corpus, settings, order, size)
         for name, points in curves.items():
-            points.append((size, bootstrap(_hits(groups[name], kinds))))
-    groups = _with_run(groups, corpus, order)
+            points.append((size, bootstrap(hits(groups[name], kinds).mean(0))))
+    groups = with_run(groups, corpus, order)
     words = next(iter(groups.values()))[0].words
     measured = {
-        name: {way: bootstrap(_hits(group, kinds, way)) for way in SIMILARITIES} for name, group in groups.items()
+        name: {way: bootstrap(hits(group, kinds, way).mean(0)) for way in SIMILARITIES}
+        for name, group in groups.items()
     }
     by_chance = chance(words, kinds)
-    verdict, differences = _verdict(groups, kinds)
+    counted = {name: hits(groups[name], kinds)[0] for name in (COUNTS, WEIGHTED)}
+    held, differences = verdict(hits(groups[LEARNED], kinds), counted)
     firsts = [group[0] for group in groups.values()]
     asked = [word for word in SHOWN if word in words]
     mapped = [word for kind in MAPPED for word in [one for one in words if kinds.get(one) == kind][:MAPPED_EACH]]
@@ -107,7 +89,7 @@ def _of_sample(order: Order, settings: Embedding) -> Findings:
     found = ", ".join(f"{share} by {name}" for name, share in best.items())
     sentence = (
         f"In {settings.sentences[-1]:,} sentences the nearest word by cosine is of the same class for {found}, "
-        f"where chance would give {100 * by_chance:.1f} %: {verdict}"
+        f"where chance would give {100 * by_chance:.1f} %: {told(held, differences)}"
     )
     numbers = {
         "words": len(words),
@@ -116,21 +98,21 @@ def _of_sample(order: Order, settings: Embedding) -> Findings:
         "same_class": {name: {way: asdict(one) for way, one in row.items()} for name, row in measured.items()},
         "learned_minus": {name: asdict(one) for name, one in differences.items()},
         "by_sentences": {name: [{"sentences": n, **asdict(one)} for n, one in line] for name, line in curves.items()},
-        "seeds": [float(same_class(vectors, kinds).mean()) for vectors in groups[LEARNED]],
+        "seeds": hits(groups[LEARNED], kinds).mean(1).tolist(),
     }
-    table = [_shares_table(groups, measured), _class_table(groups, kinds)]
-    return Findings(sentence, numbers, table, figures, _told(settings, order, "built in"), _NOTES)
+    tables = [shares_table(groups, measured), class_table(groups, kinds)]
+    return Findings(sentence, numbers, tables, figures, _settings(settings, order, "built in"), _NOTES, held)
 
 
 def _of_text(order: Order, settings: Embedding) -> Findings:
     assert order.text is not None
     lines = [line for _, line in zip(range(settings.most_lines), read_lines(order.text), strict=False)]
     corpus = read(map(unicode_words, lines), settings.most_words, max(5, settings.least_count))
-    groups = _with_run(_groups(corpus, settings, order, len(lines)), corpus, order)
+    groups = with_run(_groups(corpus, settings, order, len(lines)), corpus, order)
     firsts = {name: group[0] for name, group in groups.items()}
     words = firsts[COUNTS].words
     others = {name: vectors for name, vectors in firsts.items() if name != LEARNED}
-    if settings.seeds > 1:
+    if settings.trials > 1:
         others["learned from another seed"] = groups[LEARNED][1]
     k = min(NEIGHBOURS, len(words) - 1)
     common = {
@@ -160,70 +142,20 @@ def _of_text(order: Order, settings: Embedding) -> Findings:
     }
     rows = [(name, row["shared"].text()) for name, row in common.items()]
     table = Table("Neighbours in common", ("vectors", "% (95 %)"), rows, "Intervals: bootstrap over words.")
-    return Findings(sentence, numbers, [table], figures, _told(settings, order, order.text.name), _NOTES[2:])
+    return Findings(sentence, numbers, [table], figures, _settings(settings, order, order.text.name), _NOTES[3:])
 
 
-def _groups(corpus: Corpus, settings: Embedding, order: Order, sentences: int) -> dict[str, list[WordVectors]]:
-    """Every kind of vectors by name; of the learned ones several, one a seed."""
-    groups = {vectors.name: [vectors] for vectors in counted(corpus, settings.window)}
-    groups[LEARNED] = learned(corpus, settings, order.seed, sentences)
-    return groups
+def _groups(corpus: Corpus, settings: Embedding, order: Order, sentences: int) -> Groups:
+    plan = replace(settings.learning, window=settings.window)
+    return every_kind(corpus, plan, range(order.seed, order.seed + settings.trials), sentences)
 
 
-def _with_run(groups: Mapping[str, list[WordVectors]], corpus: Corpus, order: Order) -> dict[str, list[WordVectors]]:
-    """The groups, where a run is given with its own vectors too, and all for those words alone that it has."""
-    if order.run is None:
-        return dict(groups)
-    theirs = of_run(order.run, corpus.words, order.tensor, order.run.name or "run")
-    if len(theirs.words) < LEAST_WORDS:
-        expected = f"at least {LEAST_WORDS} that are one piece of its tokenizer"
-        raise DataError.because(order.run, f"{len(theirs.words)} words of the text", expected, "take a larger run")
-    common = {name: [only(vectors, theirs.words) for vectors in group] for name, group in groups.items()}
-    return {**common, f"run {theirs.name}": [replace(theirs, name=f"run {theirs.name}")]}
-
-
-def _hits(group: Sequence[WordVectors], kinds: Mapping[str, str], similarity: str = "cosine") -> np.ndarray:
-    """For each word with a class: how often its nearest word is of that class, over the seeds."""
-    return np.mean([same_class(vectors, kinds, 1, similarity) for vectors in group], axis=0)
-
-
-def _verdict(groups: Mapping[str, list[WordVectors]], kinds: Mapping[str, str]) -> tuple[str, dict[str, Interval]]:
-    """Whether learning is better than the better way of counting: by bootstrap over words, the same for both."""
-    ours = _hits(groups[LEARNED], kinds)
-    differences = {name: bootstrap(ours - _hits(groups[name], kinds)) for name in (COUNTS, WEIGHTED)}
-    rival, least = min(differences.items(), key=lambda item: item[1].value)
-    word = "better than" if least.low > 0 else "worse than" if least.high < 0 else "neither better nor worse than"
-    points = f"{100 * least.value:+.1f} points, 95 %: {100 * least.low:+.1f} to {100 * least.high:+.1f}"
-    return f"on this corpus learned vectors are {word} {rival} ({points}).", differences
-
-
-def _shares_table(groups: Mapping[str, list[WordVectors]], measured: Mapping[str, Mapping[str, Interval]]) -> Table:
-    rows = [
-        (name, group[0].matrix.shape[1], *(measured[name][way].text() for way in SIMILARITIES))
-        for name, group in groups.items()
-    ]
-    note = "Intervals: bootstrap over words; learned vectors are averaged over seeds."
-    headings = ("vectors", "numbers a word", "by cosine, % (95 %)", "by dot product, % (95 %)")
-    return Table("Nearest word of the same class", headings, rows, note)
-
-
-def _class_table(groups: Mapping[str, list[WordVectors]], kinds: Mapping[str, str]) -> Table:
-    words = next(iter(groups.values()))[0].words
-    theirs = np.array([kinds[word] for word in words if word in kinds])
-    hits = {name: _hits(group, kinds) for name, group in groups.items()}
-    rows = [
-        (kind, int((theirs == kind).sum()), *(f"{100 * hit[theirs == kind].mean():.0f}" for hit in hits.values()))
-        for kind in dict.fromkeys(theirs)
-    ]
-    return Table("Class by class, by cosine", ("class", "words", *(f"{name}, %" for name in groups)), rows)
-
-
-def _told(settings: Embedding, order: Order, text: str) -> dict[str, object]:
+def _settings(settings: Embedding, order: Order, text: str) -> dict[str, object]:
     plan = asdict(settings)
     learning = plan.pop("learning")
     learning["window"] = settings.window
-    told = {"text": text, "quick": order.quick, "seed": order.seed, **plan, **learning}
-    return {key: ", ".join(map(str, value)) if isinstance(value, tuple) else value for key, value in told.items()}
+    shown = {"text": text, "quick": order.quick, "first seed": order.seed, **plan, **learning}
+    return {key: ", ".join(map(str, value)) if isinstance(value, tuple) else value for key, value in shown.items()}
 
 
 _BARS = (
@@ -233,6 +165,9 @@ _BARS = (
 _CURVE_TITLE = "Nearest word (by cosine) of the same class, with more text"
 _CURVE = "The same with more and more text, by cosine. Bands: 95 %, by bootstrap over words."
 _NOTES = (
+    "The rule: the claim holds where the learned vectors' nearest words are surely more often of the same class than "
+    "those of either way of counting, over the words and over the seeds; it does not where they are surely less often "
+    "so than those of one of them.",
     "The built-in text was written by a small grammar, so that words of one class stand in the same places: on natural "
     "text all numbers are lower.",
     "The verdict is about these settings: with a window of 2 words instead of 3, the three kinds are about equal here.",
@@ -245,4 +180,6 @@ STUDY = Study(
     "Do vectors that are learned know more about words than plain counts of the words around them?",
     run,
     takes=("text", "run", "tensor"),
+    claim="“Don't count, predict!”: vectors learned by foretelling a word's company know more about words than counts "
+    "of that company. (Baroni, Dinu and Kruszewski 2014)",
 )

@@ -19,7 +19,7 @@ from regard.studies.frame.summary import told
 from regard.studies.long_memory.decays import Decays, Norms, decays
 from regard.studies.long_memory.flow import gradient_norms
 from regard.studies.long_memory.readers import HEADS, LAYERS, OTHER_BEGINNINGS, READERS, Reader
-from regard.studies.long_memory.recall import Recall, built_in, recall
+from regard.studies.long_memory.recall import Recall, built_in, of_file, recall
 from regard.studies.long_memory.shown import beginnings_picture, beginnings_table, decay_table, gradient_picture
 from regard.tasks.classification import Classification
 from regard.training.settings import TrainSettings
@@ -43,9 +43,10 @@ QUICK = replace(FULL, steps=300)
 
 
 def run(order: Order) -> Findings:
-    """Do the study."""
+    """Do the study. Raises DataError for a text that is too short."""
     settings = QUICK if order.quick else FULL
-    data = recall(built_in(), settings.length, settings.answers)
+    texts = built_in() if order.text is None else of_file(order.text, settings.length, settings.answers)
+    data = recall(texts, settings.length, settings.answers)
     untrained = {name: _untrained(settings, data, name, order.seed) for name in (*READERS, *OTHER_BEGINNINGS)}
     trained, right = _trained(settings, data, order)
     before, after = decays(untrained), decays(trained)
@@ -60,7 +61,14 @@ def run(order: Order) -> Findings:
         },
         [decay_table(before, after, right), beginnings_table(before)],
         [gradient_picture(untrained, trained, len(order.seeds)), beginnings_picture(untrained)],
-        told(order, settings, layers=1, transformer_layers=LAYERS, heads=HEADS),
+        told(
+            order,
+            settings,
+            text=order.text.name if order.text else "built in",
+            layers=1,
+            transformer_layers=LAYERS,
+            heads=HEADS,
+        ),
         _NOTES,
         held,
     )
@@ -106,6 +114,11 @@ def _recalled(model: Reader, data: Recall) -> float:
 
 
 _NOTES = (
+    "The rule: the claim holds where, both before training and after it, the RNN surely loses more than 0.02 powers of "
+    "ten per position, and more than the LSTM and than the GRU, and the Transformer surely less than 0.02; it does not "
+    "where one of these is surely the other way.",
+    "The words of a text are those of the built-in data or of --text; its first word is drawn, so that nothing between "
+    "tells it.",
     "Lost per position: minus the slope of log₁₀ of the gradient's norm over distance, from 1 on. The gradient is that "
     "of −log P(first word), by the embeddings, in float64.",
     "How fast a gradient vanishes is set by how the weights begin. Orthogonal recurrent matrices, as here, keep norms, "
@@ -151,6 +164,7 @@ STUDY = Study(
     "The gradient over distance",
     "Does the gradient of a plain RNN vanish with distance, do gates help, and does attention lose nothing?",
     run,
+    takes=("text",),
     claim="Gradients of recurrent networks vanish with distance (Hochreiter 1991; Bengio et al. 1994); gates help "
     "(Hochreiter and Schmidhuber 1997); attention connects all positions in O(1) steps (Vaswani et al. 2017, Table 1).",
 )

@@ -11,10 +11,10 @@ from regard.config import setting
 from regard.looking.trends import Panel, exact, trends
 from regard.studies.frame.arms import Arm, Outcome, of_family, try_arms
 from regard.studies.frame.pairs import pairs_of
+from regard.studies.frame.plan import plan_of
 from regard.studies.frame.study import Findings, Order, Picture, Study, Table
 from regard.studies.frame.summary import outcome_numbers, outcome_table, perplexity, told
 from regard.studies.frame.verdict import Difference, loss_difference, over_seeds
-from regard.training.settings import TrainSettings
 
 # h → perplexity per piece and BLEU on newstest2013: Vaswani et al. 2017, Table 3, row A; h = 8 is its base model.
 # There d_model is 512, so that d_k falls from 512 to 16.
@@ -101,12 +101,7 @@ def _loses(found: Difference) -> str:
 
 
 def _arm(settings: Heads, heads: int) -> Arm:
-    plan = TrainSettings(
-        steps=settings.steps,
-        batch_tokens=settings.batch_tokens,
-        learning_rate=settings.learning_rate,
-        label_smoothing=0.1,  # section 5.4
-    )
+    plan = plan_of(settings, label_smoothing=0.1)  # section 5.4
     return Arm(f"h = {heads}", of_family("transformer", {**settings.model, "heads": heads}), plan)
 
 

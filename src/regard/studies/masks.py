@@ -12,14 +12,14 @@ from regard.config import setting
 from regard.looking.trends import Panel, bars, exact, trends
 from regard.studies.frame.arms import Arm, try_arms
 from regard.studies.frame.pairs import SentencePairs, pairs_of
+from regard.studies.frame.plan import plan_of
 from regard.studies.frame.study import Findings, Order, Picture, Study, Table
 from regard.studies.frame.summary import Outcomes, curve_panel, outcome_numbers, outcome_table, text_over_seeds, told
-from regard.studies.frame.verdict import Difference, bleu_difference, loss_difference, over_seeds
+from regard.studies.frame.verdict import Difference, all_held, bleu_difference, loss_difference, over_seeds
 from regard.studies.unmasked.drawn import drawn
 from regard.studies.unmasked.models import AHEAD, ALL, CROSS, ENCODER, without
 from regard.studies.unmasked.notations import notations
 from regard.studies.unmasked.padding import changes
-from regard.training.settings import TrainSettings
 
 MODEL = {"layers": 2, "d_model": 128, "d_ff": 256, "heads": 4, "dropout": 0.1, "norm": "pre"}
 PADDING = (ENCODER, CROSS)
@@ -47,8 +47,7 @@ def run(order: Order) -> Findings:
     """Do the study. Raises DataError for a corpus that is too small."""
     settings = QUICK if order.quick else FULL
     pairs = pairs_of(order)
-    plan = TrainSettings(steps=settings.steps, batch_tokens=settings.batch_tokens, learning_rate=settings.learning_rate)
-    arms = [Arm(name, without(name, settings.model), plan) for name in (ALL, AHEAD, ENCODER, CROSS)]
+    arms = [Arm(name, without(name, settings.model), plan_of(settings)) for name in (ALL, AHEAD, ENCODER, CROSS)]
     outcomes = try_arms(arms, pairs, order.seeds, order.watch)
     moved = {name: _changes(outcomes, name, pairs, settings) for name in (ALL, ENCODER, CROSS)}
     bleu = {name: bleu_difference(outcomes[ALL], outcomes[name], pairs.references) for name in (AHEAD, *PADDING)}
@@ -82,7 +81,7 @@ def run(order: Order) -> Findings:
         [*drawn(pairs), _curves(outcomes, moved, settings), _bleu_picture(outcomes)],
         told(order, settings, pairs),
         _NOTES,
-        _all(verdicts.values()),
+        all_held(verdicts.values()),
     )
 
 
@@ -109,11 +108,6 @@ _NOTES = (
     "The decoder has no padding mask of its own: padding stands after the last token, so the look-ahead mask hides it "
     "from every position that counts. The padding that is drawn as hidden there is hidden in this way.",
 )
-
-
-def _all(verdicts: Any) -> bool | None:
-    found = list(verdicts)
-    return False if False in found else None if None in found else True
 
 
 def _changes(outcomes: Outcomes, name: str, pairs: SentencePairs, settings: Masks) -> np.ndarray:

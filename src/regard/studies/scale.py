@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice, pairwise
 
-import numpy as np
 import torch
-from scipy.stats import linregress
-from scipy.stats import t as student
 
 from regard.config import setting
 from regard.data.builtin import sample
 from regard.data.corpus import read_lines
-from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.errors import DataError
-from regard.evaluation.interval import Interval, bootstrap
-from regard.looking.trends import Panel, exact, trends
-from regard.studies.frame.study import Findings, Order, Picture, Study, Table
+from regard.studies.frame.plan import plan_of
+from regard.studies.frame.study import Findings, Order, Study, Table
 from regard.studies.frame.summary import text_over_seeds, told
 from regard.studies.frame.verdict import Difference, over_seeds
-from regard.studies.text_tasks.measures import Nats, nats_differ, next_token_nats
-from regard.studies.text_tasks.texts import Ids, next_token_feed, text_model, tokenizer_of
-from regard.tasks.next_token import NextToken
-from regard.training.loop import Feed, Trainer
-from regard.training.schedule import Schedule
-from regard.training.settings import TrainSettings
+from regard.studies.loss_by_size.law import drawn, power_law
+from regard.studies.loss_by_size.lessons import Lesson, taught
+from regard.studies.text_tasks.measures import nats_differ
+from regard.studies.text_tasks.texts import next_token_feed, text_model, tokenizer_of
 
 LEAST_LINES, MOST_LINES, TEST_LINES, PIECES, LONGEST = 200, 200_000, 500, 2000, 96
 
@@ -53,18 +46,12 @@ class Scale:
 
 FULL = Scale()
 QUICK = replace(
-    FULL, sizes=(Size(1, 16, 2), Size(1, 32, 2), Size(2, 48, 4), Size(2, 96, 4), Size(4, 128, 4)), steps=160, marks=7
+    FULL,
+    sizes=(Size(1, 16, 2), Size(1, 32, 2), Size(2, 48, 4), Size(2, 96, 4), Size(4, 128, 4)),
+    steps=160,
+    batch_tokens=1024,
+    marks=7,
 )
-QUICK = replace(QUICK, batch_tokens=1024)
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """One size after learning from one seed: its surprise at the test, and what it was on the way, by tokens seen."""
-
-    parameters: int
-    test: Nats
-    curve: Sequence[tuple[float, float]]
 
 
 def run(order: Order) -> Findings:
@@ -82,8 +69,8 @@ def run(order: Order) -> Findings:
             model = text_model("gpt2", {**shape, "embedding_dropout": 0.0}, tokenizer)
             order.watch.begin(f"{size.layers} layers of width {size.d_model}, seed {seed}", settings.steps)
             feed = next_token_feed(learnt, tokenizer, settings.batch_tokens, seed)
-            plan = TrainSettings(batch_tokens=settings.batch_tokens, seed=seed, precision="float32")
-            group.append(_lesson(model, feed, settings, plan, asked, tokenizer, order))
+            plan = replace(plan_of(settings), seed=seed, precision="float32")
+            group.append(taught(model, feed, plan, settings.marks, asked, tokenizer, order.watch))
         lessons.append(group)
     return _findings(order, settings, name, lessons)
 
@@ -99,40 +86,6 @@ def _texts(order: Order) -> tuple[str, list[str], list[str]]:
         raise DataError.because(order.text, f"{len(lines)} lines", expected, action)
     asked = dict.fromkeys(lines[:: max(10, len(lines) // TEST_LINES)])
     return order.text.name, [line for line in lines if line not in asked], list(asked)
-
-
-def _lesson(
-    model: torch.nn.Module,
-    feed: Feed,
-    settings: Scale,
-    plan: TrainSettings,
-    asked: Ids,
-    tokenizer: Tokenizer,
-    order: Order,
-) -> Lesson:
-    schedule = Schedule(plan.schedule, settings.learning_rate, max(1, settings.steps // 10), settings.steps)
-    wanted = {round(one) for one in np.geomspace(max(1, settings.steps // 50), settings.steps, settings.marks)}
-    seen, curve = 0, []
-    for step in Trainer(model, NextToken(), feed, schedule, plan).steps(settings.steps):
-        seen += step.target_tokens
-        order.watch.done(step.number)
-        if step.number in wanted:
-            curve.append((float(seen), next_token_nats(model, asked, tokenizer).per_token))
-            model.train()
-    parameters = sum(weight.numel() for name, weight in model.named_parameters() if ".embed." not in f".{name}")
-    return Lesson(parameters, next_token_nats(model, asked, tokenizer), curve)
-
-
-def power_law(parameters: Sequence[float], losses: Sequence[float]) -> Interval:
-    """α of loss = (c / N)^α (Kaplan et al. 2020, equation 1.1), by least squares in logarithms; 95 % t interval.
-
-    The interval says how far the sizes are from one straight line; of two sizes it is the value alone.
-    """
-    found = linregress(np.log(parameters), np.log(losses))
-    if len(losses) < 3:
-        return exact(-float(found.slope))
-    half = float(student.ppf(0.975, len(losses) - 2) * found.stderr)
-    return Interval(-float(found.slope), -float(found.slope) - half, -float(found.slope) + half)
 
 
 def verdict(steps: Sequence[Difference], ends: Difference) -> bool | None:
@@ -176,32 +129,7 @@ def _findings(order: Order, settings: Scale, name: str, lessons: Sequence[Sequen
         "largest_minus_smallest": ends.value,
     }
     facts = told(order, replace(settings, sizes=()), text=name, sizes=[row[0] for row in rows])
-    return Findings(sentence, numbers, [table], [_picture(sizes, lessons)], facts, _NOTES, held)
-
-
-def _picture(sizes: Sequence[int], lessons: Sequence[Sequence[Lesson]]) -> Picture:
-    line = [(size, _interval([one.test for one in group])) for size, group in zip(sizes, lessons, strict=True)]
-    curves: Mapping[str, list[tuple[float, Interval]]] = {
-        f"{size:,} parameters": [
-            (seen, over_seeds([one.curve[place][1] for one in group])) for place, (seen, _) in enumerate(group[0].curve)
-        ]
-        for size, group in zip(sizes, lessons, strict=True)
-    }
-    loss = "loss on held-out text, nats per token"
-    panels = [
-        Panel({"after all tokens": line}, "parameters without embeddings", loss, "Larger models", True, True),
-        Panel(curves, "tokens seen", loss, "More text", True, True),
-    ]
-    caption = "Loss on held-out text by the size of the model (left) and by the tokens seen (right); bands: 95 %."
-    return Picture("scale", trends(panels, "Loss by size and by text"), caption)
-
-
-def _interval(group: Sequence[Nats]) -> Interval:
-    """Over the seeds, or of one seed over the texts."""
-    if len(group) > 1:
-        return over_seeds([one.per_token for one in group])
-    found = bootstrap(group[0].nats / group[0].tokens.mean())
-    return Interval(group[0].per_token, found.low, found.high)
+    return Findings(sentence, numbers, [table], [drawn(sizes, lessons)], facts, _NOTES, held)
 
 
 _NOTES = (

@@ -7,24 +7,23 @@ variance 1 before training, as footnote 4 assumes. Only how many heads share the
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from regard.config import setting
-from regard.evaluation.interval import Interval
-from regard.looking.trends import Panel, exact, trends
+from regard.looking.trends import trends
 from regard.studies.frame.arms import Arm, of_family, try_arms
 from regard.studies.frame.pairs import pairs_of
+from regard.studies.frame.plan import plan_of
 from regard.studies.frame.study import Findings, Order, Picture, Study, Table
 from regard.studies.frame.summary import Outcomes, curve_panel, outcome_numbers, outcome_table, told
-from regard.studies.frame.verdict import Difference, bleu_difference, loss_difference, over_seeds
-from regard.studies.saturation.softmax import ADDITIVE, PLAIN, SCALED, Sharpness, sharpness
-from regard.training.settings import TrainSettings
+from regard.studies.frame.verdict import Difference, all_held, bleu_difference, loss_difference, over_seeds
+from regard.studies.saturation.by_width import NAMES, Random, drawn, saturates
+from regard.studies.saturation.softmax import PLAIN, SCALED, Sharpness, sharpness
 
 MODEL = {"layers": 2, "d_model": 256, "d_ff": 512, "dropout": 0.1, "norm": "pre"}
 SEEDS_APART = 1000  # between the random scores of neighbouring d_k
-THEORY = "d_k, by footnote 4"
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def run(order: Order) -> Findings:
         )
     saturated = saturates(random)
     numbers = {
-        "random": {name: [{"d_k": width, **_means(random[width][name])} for width in random] for name in _NAMES},
+        "random": {name: [{"d_k": width, **_means(random[width][name])} for width in random] for name in NAMES},
         "trained": outcome_numbers(outcomes),
         "without_minus_with": {str(d_k): {"bleu": asdict(h.bleu), "loss": asdict(h.loss)} for d_k, h in harms.items()},
     }
@@ -97,42 +96,18 @@ def run(order: Order) -> Findings:
         _sentence(random, saturated, harms, settings),
         numbers,
         [outcome_table("Trained with and without 1/√d_k", outcomes, pairs.references), _harm_table(harms)],
-        [_random_picture(random, settings), _trained_picture(outcomes)],
+        [drawn(random, settings.keys, settings.draws), _trained_picture(outcomes)],
         told(order, settings, pairs),
         _NOTES,
         held(saturated, harms[max(harms)]),
     )
 
 
-def saturates(random: Mapping[int, Mapping[str, Sharpness]]) -> bool | None:
-    """Whether, without scaling, entropy and gradient are surely lower at the largest d_k than scaled, and than at the
-    smallest d_k: 95 % intervals over the draws that do not meet. False where one of these four is surely the other way.
-    """
-    small, large = random[min(random)][PLAIN], random[max(random)]
-    plain, scaled = large[PLAIN], large[SCALED]
-    signs = [
-        _order(over_seeds(low), over_seeds(high))
-        for low, high in (
-            (plain.entropy, scaled.entropy),
-            (plain.gradient, scaled.gradient),
-            (plain.entropy, small.entropy),
-            (plain.gradient, small.gradient),
-        )
-    ]
-    return False if -1 in signs else True if all(signs) else None
-
-
-def _order(lower: Interval, higher: Interval) -> int:
-    """1: surely in this order. −1: surely in the other. 0: the intervals meet."""
-    return int(lower.high < higher.low) - int(lower.low > higher.high)
-
-
 def held(saturated: bool | None, harm: Harm) -> bool | None:
     """True: random softmax rows saturate, and the model of the largest d_k is surely worse without scaling."""
-    return False if saturated is False or harm.verdict is False else True if saturated and harm.verdict else None
+    return all_held((saturated, harm.verdict))
 
 
-_NAMES = (SCALED, PLAIN, ADDITIVE)
 _SURE = {True: "the softmax saturates", False: "the softmax does not saturate", None: "saturation is not sure"}
 _HARM = {True: "surely worse", False: "surely better", None: "not surely better or worse"}
 _NOTES = (
@@ -152,9 +127,7 @@ def _means(one: Sharpness) -> dict[str, float]:
     }
 
 
-def _sentence(
-    random: Mapping[int, Mapping[str, Sharpness]], saturated: bool | None, harms: Mapping[int, Harm], settings: Scaling
-) -> str:
+def _sentence(random: Random, saturated: bool | None, harms: Mapping[int, Harm], settings: Scaling) -> str:
     width = max(random)
     plain, scaled = (random[width][name] for name in (PLAIN, SCALED))
     entropies, gradients = (
@@ -177,9 +150,8 @@ def _name(settings: Scaling, heads: int, scale: bool) -> str:
 
 
 def _arm(settings: Scaling, heads: int, scale: bool) -> Arm:
-    plan = TrainSettings(steps=settings.steps, batch_tokens=settings.batch_tokens, learning_rate=settings.learning_rate)
     model = {**settings.model, "heads": heads, "scale": scale}
-    return Arm(_name(settings, heads, scale), of_family("transformer", model), plan)
+    return Arm(_name(settings, heads, scale), of_family("transformer", model), plan_of(settings))
 
 
 def _harm_table(harms: Mapping[int, Harm]) -> Table:
@@ -188,24 +160,6 @@ def _harm_table(harms: Mapping[int, Harm]) -> Table:
     ]
     note = "Without scaling minus with scaling, on the test pairs."
     return Table("What leaving 1/√d_k out changes", ("d_k", "BLEU", "nats per token", "without scaling"), rows, note)
-
-
-def _random_picture(random: Mapping[int, Mapping[str, Sharpness]], settings: Scaling) -> Picture:
-    def lines(pick: Any) -> dict[str, Sequence[tuple[float, Interval]]]:
-        return {name: [(width, over_seeds(pick(row[name]))) for width, row in random.items()] for name in _NAMES}
-
-    theory = {THEORY: [(width, exact(float(width))) for width in random]}
-    most = ("n equal weights", math.log(settings.keys))
-    panels = [
-        Panel({**lines(lambda one: one.variance), **theory}, "d_k", "variance of the scores", log_x=True, log_y=True),
-        Panel(lines(lambda one: one.entropy), "d_k", "entropy of a softmax row, nats", log_x=True, reference=most),
-        Panel(lines(lambda one: one.gradient), "d_k", "norm of the gradient of a row", log_x=True, limits=(0, None)),
-    ]
-    caption = (
-        f"Scores of random queries with {settings.keys} random keys, components from N(0, 1). "
-        f"Bands: 95 % over {settings.draws} draws."
-    )
-    return Picture("random-scores", trends(panels, "Softmax by d_k, before any training (section 3.2.1)"), caption)
 
 
 def _trained_picture(outcomes: Outcomes) -> Picture:

@@ -10,10 +10,10 @@ from regard.config import setting
 from regard.looking.trends import Panel, trends
 from regard.studies.frame.arms import Arm, of_family, try_arms
 from regard.studies.frame.pairs import pairs_of
+from regard.studies.frame.plan import plan_of
 from regard.studies.frame.study import Findings, Order, Picture, Study
 from regard.studies.frame.summary import Outcomes, outcome_numbers, outcome_table, perplexity, told
 from regard.studies.frame.verdict import bleu_difference, loss_difference, over_seeds
-from regard.training.settings import TrainSettings
 
 MODEL = {"layers": 2, "d_model": 128, "d_ff": 256, "heads": 4, "dropout": 0.1, "norm": "pre"}
 
@@ -63,13 +63,7 @@ def _name(epsilon: float) -> str:
 
 
 def _arm(settings: Smoothing, epsilon: float) -> Arm:
-    plan = TrainSettings(
-        steps=settings.steps,
-        batch_tokens=settings.batch_tokens,
-        learning_rate=settings.learning_rate,
-        label_smoothing=epsilon,
-    )
-    return Arm(_name(epsilon), of_family("transformer", settings.model), plan)
+    return Arm(_name(epsilon), of_family("transformer", settings.model), plan_of(settings, epsilon))
 
 
 def _picture(settings: Smoothing, outcomes: Outcomes) -> Picture:

@@ -5,7 +5,7 @@ labels, against learning the task from scratch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,12 @@ from regard.config import setting
 from regard.data.builtin import sample
 from regard.data.corpus import read_table
 from regard.errors import DataError
-from regard.looking.trends import Panel, trends
-from regard.studies.frame.study import Findings, Order, Picture, Study, Table
+from regard.studies.frame.study import Findings, Order, Study
 from regard.studies.frame.summary import told
 from regard.studies.frame.verdict import Difference, share_of
 from regard.studies.text_tasks.few_labels import Material, chosen_first, cut, hits_of_frozen, pretrained, tuned
-from regard.studies.text_tasks.measures import hits_differ, hits_of_word_bag
+from regard.studies.text_tasks.label_curve import accuracy_table, drawn, gain, gain_fades
+from regard.studies.text_tasks.measures import hits_of_word_bag
 from regard.studies.text_tasks.texts import tokenizer_of
 from regard.studies.text_tasks.who_acts import who_acts
 from regard.training.settings import TrainSettings
@@ -58,7 +58,7 @@ def _plan(steps: int, rate: float, tokens: int, seed: int) -> TrainSettings:
 
 
 FULL = Transfer()
-QUICK = replace(FULL, labels=(20, 100, 300, 1000), test_texts=400, pretraining_steps=600, tuning_steps=120)
+QUICK = replace(FULL, labels=(100, 300, 1000, 3000), test_texts=400, pretraining_steps=600)
 
 
 Hits = dict[str, dict[int, list[np.ndarray]]]  # by arm and number of labels: an array a seed
@@ -104,79 +104,58 @@ def _material(order: Order, settings: Transfer) -> Material:
     return Material(name, train, test, cut(tokenizer.encode_batch(plain), settings.model), tokenizer)
 
 
-def verdict(found: Hits, chance: float) -> tuple[int | None, Difference | None, int | None]:
-    """The fewest labels at which either way is surely above chance, fine-tuned minus from scratch there, and the
-    number of labels from which on fine-tuning is not surely better any more; each None where there is none.
+def verdict(whole: Difference, fades: Difference) -> bool | None:
+    """True where the gain over the whole curve is surely above 0 and surely larger with few labels than with many.
+
+    False where pretraining surely loses over the whole curve; None otherwise.
     """
-    counts = list(found[TUNED])
-    gains = {count: hits_differ(found[SCRATCH][count], found[TUNED][count]) for count in counts}
-    above = [n for n in counts if any(share_of(found[arm][n]).low > chance for arm in (SCRATCH, TUNED))]
-    meet = None
-    for count in reversed(counts):
-        if gains[count].larger:
-            break
-        meet = count
-    return (above[0], gains[above[0]], meet) if above else (None, None, meet)
+    if whole.smaller:
+        return False
+    return True if whole.larger and fades.larger else None
 
 
 def _findings(order: Order, settings: Transfer, material: Material, found: Hits) -> Findings:
     gold = [label for _, label in material.test]
     chance = max(gold.count(label) for label in material.labels) / len(gold)
-    fewest, gain, meet = verdict(found, chance)
-    held = None if gain is None else True if gain.larger else False if gain.smaller else None
-    counts = list(found[TUNED])
-    text = {arm: {n: share_of(group) for n, group in line.items()} for arm, line in found.items()}
-    if fewest is None or gain is None:
-        sentence = f"Neither way is surely above chance ({100 * chance:.0f} %) with up to {counts[-1]:,} labels."
-    else:
-        gains = {n: hits_differ(found[SCRATCH][n], found[TUNED][n]) for n in counts}
-        most = max(counts, key=lambda count: gains[count].value)
-        rest = f"the gain is largest with {most:,} labels, {gains[most].text('points')}, and " + (
-            f"from {meet:,} labels on fine-tuning is not surely better any more"
-            if meet is not None and meet > fewest
-            else f"with {counts[-1]:,} labels the two are at {text[TUNED][counts[-1]].text()} and "
-            f"{text[SCRATCH][counts[-1]].text()} %"
-        )
-        sentence = (
-            f"With {fewest:,} labels the pretrained model is right in {text[TUNED][fewest].text()} % of "
-            f"the test's texts, the one from scratch in {text[SCRATCH][fewest].text()} % "
-            f"({gain.text('points')}); {rest}."
-        )
-    rows = [
-        (
-            f"{n:,}",
-            *(text[arm][n].text() for arm in found),
-            hits_differ(found[SCRATCH][n], found[TUNED][n]).text("points"),
-        )
-        for n in counts
-    ]
-    note = (
-        f"Always the most frequent label: {100 * chance:.1f} %. Of one seed Wilson's interval, of several Student's t."
-    )
-    table = Table("Accuracy by labels, %", ("labels", *found, "fine-tuned minus from scratch"), rows, note)
+    whole, fades = (measure(found[SCRATCH], found[TUNED]) for measure in (gain, gain_fades))
     numbers = {
         "chance": chance,
         "accuracy": {
             arm: {str(n): [float(one.mean()) for one in group] for n, group in line.items()}
             for arm, line in found.items()
         },
-        "fewest_labels_above_chance": fewest,
-        "meet_at": meet,
-    }  # fmt: skip
-    lines = {arm: [(float(n), _percent(one)) for n, one in line.items()] for arm, line in text.items()}
-    panel = Panel(lines, "labels", "right, % of the test's texts", "", log_x=True, reference=("", 100 * chance))
-    caption = "Accuracy on held-out texts by the number of labels. Bands: 95 %; dashed: chance."
-    picture = Picture("transfer", trends([panel], "With and without pretraining"), caption)
-    return Findings(sentence, numbers, [table], [picture], told(order, settings, text=material.name), _NOTES, held)
+        "gain": asdict(whole),
+        "gain with few minus with many": asdict(fades),
+    }
+    return Findings(
+        _sentence(found, whole, fades),
+        numbers,
+        [accuracy_table(found, SCRATCH, TUNED, chance)],
+        [drawn(found, chance, "transfer", "With and without pretraining")],
+        told(order, settings, text=material.name),
+        _NOTES,
+        verdict(whole, fades),
+    )
 
 
-def _percent(one: Any) -> Any:
-    return type(one)(100 * one.value, 100 * one.low, 100 * one.high)
+def _sentence(found: Hits, whole: Difference, fades: Difference) -> str:
+    ends = " and ".join(
+        f"{n:,} labels {' and '.join(share_of(found[arm][n]).text() for arm in (TUNED, SCRATCH))} %"
+        for n in (min(found[TUNED]), max(found[TUNED]))
+    )
+    return (
+        f"Over all numbers of labels fine-tuning is {whole.way('better', 'worse')} than training from scratch, "
+        f"{whole.text('points')}; with few labels the gain is {fades.way('larger', 'smaller')} than with many, "
+        f"{fades.text('points')}. Of the test's texts the two are right, with {ends}."
+    )
 
 
 _NOTES = (
-    "The rule: the claim holds where fine-tuning is surely better with the fewest labels at which either way is surely "
-    "above chance. Of several numbers of labels one may seem to differ by chance.",
+    "The rule: the claim holds where the gain over all numbers of labels together (the area between the two curves, "
+    "labels on a logarithmic axis) is surely above 0, and the mean gain with the fewer half of these numbers surely "
+    "above that with the other half; it does not where the first is surely below 0. Where the second is surely the "
+    "other way, the verdict is left open: with so few labels that neither way learns there is nothing to gain, and of "
+    "more labels than were tried it would say nothing.",
     "From scratch there are as many updates as in fine-tuning; with more of them it might need fewer labels than here.",
     "The built-in task: who notices whom, an animal or a person? Both stand in each sentence, so that no word alone "
     "tells; logistic regression on the words without their order shows what is left to such guessing.",

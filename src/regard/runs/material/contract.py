@@ -125,8 +125,8 @@ class Material(ABC):
     def described(self) -> dict[str, Any]:
         """What the report and the card say of the data."""
 
-    def figures(self) -> dict[str, Figure]:
-        """Pictures of the data for the report."""
+    def figures(self, module: Any) -> dict[str, Figure]:
+        """Pictures for the report: of the data, and of what the finished model does with it."""
         return {}
 
 

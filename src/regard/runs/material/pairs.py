@@ -23,7 +23,11 @@ from regard.decoding.settings import DecodingSettings
 from regard.decoding.translator import Translator
 from regard.errors import DataError, SettingError
 from regard.evaluation.translation import corpus_bleu, score
-from regard.looking.figures import lengths
+from regard.looking.figures import lengths, translation_map
+from regard.looking.looks import look_at
+from regard.looking.translation_map import aligns_words
+from regard.models.heads import LANGUAGE
+from regard.models.public import Fit
 from regard.runs.material.contract import (
     DATA,
     Material,
@@ -34,6 +38,7 @@ from regard.runs.material.contract import (
     layout_of,
     write_facts,
 )
+from regard.runs.model import Model
 from regard.runs.recipe import Recipe
 from regard.storage import write_file
 from regard.tasks.translation import Translation
@@ -207,7 +212,16 @@ class PairMaterial(Material):
             "validation_pairs": len(self.valid),
         }
 
-    def figures(self) -> dict[str, Figure]:
-        """How long the sentences are."""
+    def figures(self, module: Any) -> dict[str, Figure]:
+        """How long the sentences are, and which words of the first validation pair came from which."""
         measured = self.train.lengths
-        return {"lengths": lengths(measured[:, 0], measured[:, 1])}
+        found = {"lengths": lengths(measured[:, 0], measured[:, 1])}
+        look = look_at(self._opened(module), *self.texts[0]) if self.texts else None
+        if look is not None and aligns_words(look):
+            found["alignment"] = translation_map(look, "Words of the first validation pair")
+        return found
+
+    def _opened(self, module: Any) -> Model:
+        name, fit = self.recipe.family, Fit((), ())
+        texts = self.source, self.target
+        return Model(Path(name), name, self.recipe.model, module, LANGUAGE, *texts, self.recipe.decode, fit)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from regard.evaluation.interval import Interval, bootstrap, bootstrap_means
+from regard.looking.trends import Line
 from regard.studies.frame.arms import Outcome
 from regard.studies.frame.pairs import Pair
 from regard.studies.frame.summary import Outcomes
@@ -65,6 +66,11 @@ def over_texts(group: Sequence[Shares], length: int) -> Interval:
     if len(group) > 1:
         return over_seeds([100 * float(shares[length].mean()) for shares in group])
     return bootstrap(100 * group[0][length])
+
+
+def lines(shares: Mapping[str, Sequence[Shares]], lengths: Sequence[int]) -> dict[str, Line]:
+    """Of each arm, ``over_texts`` of every length."""
+    return {name: [(length, over_texts(group, length)) for length in lengths] for name, group in shares.items()}
 
 
 def changes(group: Sequence[Shares], trained: int, beyond: Sequence[int]) -> Difference:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,11 @@ class Difference:
         """The second is surely smaller."""
         return self.sure and self.value < 0
 
+    @property
+    def direction(self) -> int:
+        """1: surely larger. −1: surely smaller. 0: neither."""
+        return int(self.larger) - int(self.smaller)
+
     def text(self, unit: str = "", digits: int = 1) -> str:
         """``+3.2 BLEU (95 %: 1.0 to 5.4, 3 seeds)``."""
         return f"{self.value:+z.{digits}f}{unit and f' {unit}'} ({self.evidence})"
@@ -43,6 +48,12 @@ class Difference:
     def way(self, larger: str, smaller: str) -> str:
         """``surely higher``, ``surely lower``, or ``not surely higher or lower``."""
         return f"surely {larger if self.value > 0 else smaller}" if self.sure else f"not surely {larger} or {smaller}"
+
+
+def all_held(parts: Iterable[bool | None]) -> bool | None:
+    """Of a claim of several parts, all of which must be so: True where all held, False where one did not, else None."""
+    found = list(parts)
+    return False if False in found else None if None in found else True
 
 
 def over_seeds(values: Sequence[float]) -> Interval:
@@ -93,7 +104,19 @@ def bleu_difference(first: Sequence[Outcome], second: Sequence[Outcome], referen
 
 def loss_difference(first: Sequence[Outcome], second: Sequence[Outcome]) -> Difference:
     """Nats per token of the second arm minus that of the first: over the seeds, or over the test's sentences."""
-    if len(first) > 1:
-        return seeds_differ([one.nats_per_token for one in first], [one.nats_per_token for one in second], digits=3)
-    draws = bootstrap_means((second[0].nats - first[0].nats) / float(first[0].tokens.mean()))
-    return of_draws(second[0].nats_per_token - first[0].nats_per_token, draws, "sentences", 3)
+    return loss_contrast([(-1.0, first), (1.0, second)])
+
+
+def loss_contrast(terms: Sequence[tuple[float, Sequence[Outcome]]]) -> Difference:
+    """Σ weight · nats per token of arms that were tested on the same sentences: over the seeds, or over the sentences.
+
+    Weights that add up to 0 compare: two arms, two groups of arms, or two differences.
+    """
+    seeds = len(terms[0][1])
+    if seeds > 1:
+        sums = [sum(weight * group[seed].nats_per_token for weight, group in terms) for seed in range(seeds)]
+        return seeds_differ([0.0] * seeds, sums, digits=3)
+    tokens = terms[0][1][0].tokens
+    nats = np.sum([weight * group[0].nats for weight, group in terms], axis=0)
+    draws = bootstrap_means(nats / float(tokens.mean()))
+    return of_draws(float(nats.sum() / tokens.sum()), draws, "sentences", 3)

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regard.looking.capture import attention_of
+from regard.looking.replay import attention_of
 
 KINDS = ("encoder", "decoder", "cross")
+Maps = Mapping[str, NDArray[np.float64]]  # kind → [pairs, N, H, H]
 
 
 def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
@@ -34,22 +35,20 @@ def between_heads(weights: Tensor) -> Tensor:
     return jensen_shannon(weights[:, :, None], weights[:, None]).mean(-1)
 
 
-def distances(
-    model: Any, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
-) -> Mapping[str, NDArray[np.float64]]:
-    """Of each kind of attention, the distances [N, H, H] between the heads of a layer: a mean over sentence pairs.
+def distances(model: Any, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Maps:
+    """Of each kind of attention, the distances between the heads of a layer in each sentence pair: [pairs, N, H, H].
 
     The rows are those of the words and of ``</s>``; the decoder is told the translation.
     """
-    sums: dict[str, Any] = dict.fromkeys(KINDS, 0.0)
+    found: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in KINDS}
     for source, target in zip(sources, targets, strict=True):
-        found = attention_of(model, source, target)
+        weights = attention_of(model, [*source, model.eos], [*target, model.eos])
         for kind in KINDS:
-            sums[kind] = sums[kind] + between_heads(getattr(found, kind)).numpy()
-    return {kind: total / len(sources) for kind, total in sums.items()}
+            found[kind].append(between_heads(getattr(weights, kind)).numpy())
+    return {kind: np.array(each) for kind, each in found.items()}
 
 
-def pairs_of_heads(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Every two different heads of a layer, once: [N, H, H] → [N · H(H − 1)/2]."""
-    first, second = np.triu_indices(table.shape[-1], 1)
-    return np.asarray(table[:, first, second].reshape(-1))
+def over_heads(tables: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean over every two different heads of a layer, and over the layers: [pairs, N, H, H] → [pairs]."""
+    first, second = np.triu_indices(tables.shape[-1], 1)
+    return np.asarray(tables[..., first, second].mean((1, 2)))

@@ -35,6 +35,11 @@ class Pruned:
     sure_bleu: bool
 
 
+def spared(pruned: Sequence[Pruned]) -> tuple[int, int]:
+    """How many heads may go, one at a time, without a sure loss of BLEU, and without a surely larger loss."""
+    return sum(not one.sure_bleu for one in pruned), sum(not one.sure_nats for one in pruned)
+
+
 @contextmanager
 def without(layer: MultiHeadAttention, head: int) -> Iterator[None]:
     """While entered, the head's d_v columns of W^O are zero, so that nobody hears what it says."""

@@ -1,20 +1,27 @@
-"""Texts of the built-in data that begin with one of a few words, which is to be told at their end."""
+"""Texts that begin with one of a few words, which is to be told at their end: of the built-in data, or a file's."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from regard.data.batching import LabelledBatch
 from regard.data.builtin import sample
+from regard.data.corpus import read_lines
+from regard.errors import DataError
+from regard.evaluation.summaries import unicode_words
 from regard.training.loop import Feed
 
 TEST_TEXTS = 256
+MOST_LINES, MOST_WORDS = 50_000, 5000  # that are read of a file, and that its texts are made of
+TESTED = 10  # every so-manieth line
+LEAST_TRAIN, LEAST_TEST = 320, 32  # texts
 Texts = Mapping[str, Sequence[Sequence[str]]]  # "train" and "test"
 
 
@@ -41,6 +48,26 @@ def built_in() -> Texts:
     """The built-in English, in words."""
     splits = sample.splits()
     return {part: [sample.words(pair.english.lower()) for pair in splits[part]] for part in ("train", "test")}
+
+
+def of_file(path: Path, length: int, answers: int) -> Texts:
+    """The lines of a file in words, every tenth to test with; all but the most frequent words are left out.
+
+    Raises DataError where that is too little for texts of ``length`` words that begin with one of ``answers``.
+    """
+    lines = [unicode_words(line.lower()) for line in islice(read_lines(path), MOST_LINES)]
+    train, test = [line for number, line in enumerate(lines) if number % TESTED], lines[::TESTED]
+    frequent = {word for word, _ in Counter(chain.from_iterable(train)).most_common(MOST_WORDS)}
+    found = {
+        part: [[word for word in line if word in frequent] for line in of]
+        for part, of in (("train", train), ("test", test))
+    }
+    many = [sum(map(len, found[part])) for part in ("train", "test")]
+    if many[0] < LEAST_TRAIN * length or many[1] < LEAST_TEST * length or len(frequent) < answers:
+        got = f"{many[0]} words to learn from and {many[1]} to test with, {len(frequent)} different ones"
+        expected = f"at least {LEAST_TRAIN * length}, {LEAST_TEST * length} and {answers}"
+        raise DataError.because(path, got, expected, "give a longer text, or none")
+    return found
 
 
 def recall(texts: Texts, length: int, answers: int) -> Recall:

@@ -23,6 +23,7 @@ from regard.tasks.translation import Translation
 from regard.training.loop import Feed, Task
 
 LONGER = 12  # tokens that a translation may be longer than its source
+PLACES = 96  # tokens that every model has positions for
 
 Feeding = Callable[[Ids, Tokenizer, int, int], Feed]
 PairFeeding = Callable[[Ids, Ids, Tokenizer, int, int], Feed]
@@ -109,7 +110,7 @@ def kinds(width: int, layers: int, hidden: float) -> tuple[Kind, Kind, Kind]:
     BART's blocks look at the source too; its feed-forward networks are narrower for it, so that all are equally large:
     2 · (4d² + 2 · 4d²) = (4d² + 2df) + (8d² + 2df) for f = 3d.
     """
-    shape = {"d_model": width, "heads": 4, "longest": 96, "attention_dropout": 0.0}
+    shape = {"d_model": width, "heads": 4, "longest": PLACES, "attention_dropout": 0.0}
     alone = {**shape, "layers": 2 * layers, "d_ff": 4 * width}
     return (
         Kind(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from regard.data.batching import IGNORED
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.decoding.classifier import Classifier
 from regard.evaluation.interval import bootstrap_means
+from regard.evaluation.translation import against, corpus_bleu
 from regard.studies.frame.verdict import Difference, of_draws, seeds_differ
 from regard.studies.text_tasks.texts import Ids, next_tokens
 from regard.studies.text_tasks.who_acts import Labelled
@@ -66,8 +68,33 @@ def nats_differ(first: Sequence[Nats], second: Sequence[Nats]) -> Difference:
     return _over_texts((second[0].nats - first[0].nats) / first[0].tokens.mean(), 3)
 
 
+def bleu_differ(
+    first: Sequence[Sequence[str]], second: Sequence[Sequence[str]], references: Sequence[str]
+) -> Difference:
+    """BLEU, second minus first: over the seeds, or of one seed by paired bootstrap over the sentences."""
+    if len(first) > 1:
+        before, after = ([corpus_bleu(one, references) for one in group] for group in (first, second))
+        return seeds_differ(before, after)
+    found = against(first[0], second[0], references).bleu
+    evidence = f"p = {found.p_value:.3f}, paired bootstrap over sentences, one seed"
+    return Difference(found.delta, found.significant, evidence)
+
+
+def to_others(translations: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Each translation given to the sentence before its own: as fluent, but of something else."""
+    return [[*one[1:], one[0]] for one in translations]
+
+
 def _over_texts(differences: np.ndarray, digits: int) -> Difference:
     return of_draws(float(differences.mean()), bootstrap_means(differences), "the test's texts", digits)
+
+
+def word_frequency_nats(train: Ids, asked: Ids) -> Nats:
+    """Nats of each text by Σ −log (count + 1)/(all + tokens + 1), with the training's counts: no model."""
+    counts = Counter(token for text in train for token in text)
+    total = sum(counts.values()) + len(counts) + 1
+    nats = [sum(-float(np.log((counts[token] + 1) / total)) for token in text) for text in asked]
+    return Nats(np.array(nats), np.array([len(text) for text in asked]))
 
 
 @torch.no_grad()

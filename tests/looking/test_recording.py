@@ -8,13 +8,17 @@ from dataclasses import replace
 import pytest
 import torch
 
+from regard.errors import RunError, SettingError
 from regard.families import transformer
 from regard.layers.multihead import MultiHeadAttention
-from regard.looking.capture import Attention, alignment_matrix, attention_of, capture, word_alignment
+from regard.looking.alignments import alignment_matrix, word_alignments
+from regard.looking.look import Words
+from regard.looking.recording import capture
+from regard.looking.replay import attention_of
 from regard.models.vocabulary import joint_vocabulary
 from regard.tasks.text_to_text import shift_right
 
-SOURCE, TARGET = [5, 9, 4, 11, 6], [7, 8, 10]
+SOURCE, TARGET = [5, 9, 4, 11, 6, 0], [7, 8, 10, 0]  # 0 is </s>
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def recorders(model: transformer.EncoderDecoder) -> list[object]:
 
 
 def states(model: transformer.EncoderDecoder) -> torch.Tensor:
-    source, target = torch.tensor([[*SOURCE, model.eos]]), torch.tensor([[*TARGET, model.eos]])
+    source, target = torch.tensor([SOURCE]), torch.tensor([TARGET])
     return model.logits(model(source, shift_right(target, model.start)))
 
 
@@ -58,7 +62,7 @@ def test_the_decoder_does_not_look_ahead(model):
 def test_the_weights_are_softmax_of_q_k_by_hand(model):
     """Of the first encoder layer: softmax(q kᵀ / √d_k), a head at a time, written out."""
     model.eval()
-    ids = torch.tensor([[*SOURCE, model.eos]])
+    ids = torch.tensor([SOURCE])
     x = model.encoder.embed(ids)[0]
     module = model.encoder.blocks[0].self_attention
     d_k = 16 // 4
@@ -78,11 +82,10 @@ def test_looking_changes_no_logit_and_leaves_nothing_behind(model):
     model.eval()
     with torch.inference_mode():
         before = states(model)
-        modules = [module for module in model.modules() if isinstance(module, MultiHeadAttention)]
-        with capture(modules) as records:
+        with capture(model) as trace:
             during = states(model)
         after = states(model)
-    assert [len(record) for record in records] == [1] * 6
+    assert [len(calls) for layers in trace.calls.values() for calls in layers] == [1] * 6
     assert torch.equal(before, after)
     torch.testing.assert_close(before, during, rtol=1e-4, atol=1e-5)  # the fused kernel adds up in another order
     assert recorders(model) == [None] * 6
@@ -98,10 +101,10 @@ def test_the_model_goes_on_in_the_mode_that_it_was_in(model):
 def test_after_an_exception_nothing_is_left_behind(model):
     model.train()
     with pytest.raises(IndexError):
-        attention_of(model, [99], TARGET)  # no such id
+        attention_of(model, [99, 0], TARGET)  # no such id
     assert recorders(model) == [None] * 6
     assert model.training
-    with pytest.raises(ZeroDivisionError), capture(list(model.encoder.blocks[0].modules())[1:2]):
+    with pytest.raises(ZeroDivisionError), capture(model):
         _ = 1 // 0
     assert recorders(model) == [None] * 6
 
@@ -112,25 +115,82 @@ def test_what_is_looked_at_does_not_depend_on_dropout(model):
     assert torch.equal(first.cross, second.cross)
 
 
-def test_each_call_of_a_module_is_recorded(model):
+def test_only_what_is_chosen_is_recorded_and_the_rest_keeps_its_kernel(model):
+    model.eval()
+    with torch.inference_mode(), capture(model) as everything:
+        states(model)
+    with torch.inference_mode(), capture(model, layers=[1], heads=[2, 0], stacks=["cross"]) as trace:
+        set_now = [module.recorder is not None for module in model.decoder.cross_attentions()]
+        assert set_now == [False, True]
+        assert sum(recorder is not None for recorder in recorders(model)) == 1
+        states(model)
+    torch.testing.assert_close(trace.cross, everything.cross[1:2, :, [2, 0]], rtol=1e-4, atol=1e-5)
+    assert trace.encoder.numel() == trace.decoder.numel() == 0
+
+
+def test_a_recorder_that_was_there_before_is_put_back(model):
     module = model.encoder.blocks[0].self_attention
-    with capture([module]) as (record,), torch.inference_mode():
-        model.encode(torch.tensor([[*SOURCE, 0]]))
+    module.recorder = print
+    with capture(model):
+        assert module.recorder is not print
+    assert module.recorder is print
+
+
+def test_each_call_of_a_layer_is_kept_but_several_texts_are_no_trace(model):
+    with capture(model, layers=[0]) as trace, torch.inference_mode():
+        model.encode(torch.tensor([[*SOURCE[:5], 0]]))
         model.encode(torch.tensor([[5, 0], [6, 0]]))
-    assert [tuple(weights.shape) for weights in record] == [(1, 4, 6, 6), (2, 4, 2, 2)]
+    assert [tuple(weights.shape) for weights in trace.calls["encoder"][0]] == [(1, 4, 6, 6), (2, 4, 2, 2)]
+    message = (
+        r"^capture: got calls of the encoder's attention by different texts .* expected one text; capture one forw"
+    )
+    with pytest.raises(RunError, match=message):
+        _ = trace.encoder
+    with pytest.raises(RunError, match=r"^capture: got no call of the cross's attention; expected at least one; run "):
+        _ = trace.cross
+
+
+def test_the_steps_of_several_hypotheses_are_no_trace(model):
+    """Their rows change places between steps, which no recorder sees."""
+    with capture(model) as trace, torch.inference_mode():
+        state = model.start_decoding(torch.tensor([SOURCE]), beams=2)
+        for _ in range(2):
+            model.step(state.first, state)
+    for stack in ("cross", "decoder"):
+        with pytest.raises(RunError, match="several hypotheses; expected one text"):
+            trace.of(stack)
+
+
+def test_layers_and_heads_that_there_are_not_are_refused(model):
+    refused = pytest.raises(
+        SettingError, match=r"^layers: got 2; expected numbers from 0 to 1; choose among those that there are"
+    )
+    with refused, capture(model, layers=[0, 2]):
+        pass
+    refused = pytest.raises(
+        SettingError, match=r"^heads: got 4; expected numbers from 0 to 3; choose among those that there are"
+    )
+    with refused, capture(model, heads=[4]):
+        states(model)
+    assert recorders(model) == [None] * 6
 
 
 def test_the_alignment_is_the_mean_over_the_heads_of_the_last_layer_but_one():
     cross = torch.rand(3, 2, 4, 5)
-    nothing = torch.zeros(1)
     for layers, chosen in ((3, 1), (2, 0), (1, 0)):
-        found = alignment_matrix(Attention(nothing, nothing, cross[:layers]))
+        found = alignment_matrix(cross[:layers])
         torch.testing.assert_close(found, (cross[chosen, 0] + cross[chosen, 1]) / 2)
 
 
 def test_words_are_aligned_by_the_largest_weight(model):
     """Each piece a word: target word t goes with the source word that row t looks at most, </s> left out."""
-    pieces = [f"▁s{n}" for n in SOURCE], [f"▁t{n}" for n in TARGET]
-    matrix = alignment_matrix(attention_of(model, SOURCE, TARGET))
-    expected = sorted((int(matrix[t, : len(SOURCE)].argmax()), t) for t in range(len(TARGET)))
-    assert word_alignment(model, SOURCE, TARGET, pieces) == " ".join(f"{s}-{t}" for s, t in expected)
+    sides = [Words((*(f"▁{n}" for n in ids[:-1]), "</s>"), specials=(len(ids) - 1,)) for ids in (SOURCE, TARGET)]
+    matrix = attention_of(model, SOURCE, TARGET).cross[0].mean(0)  # of two layers the last but one is the first
+    expected = sorted((int(matrix[t, :5].argmax()), t) for t in range(3))
+    [found] = word_alignments(model, [(sides[0], sides[1])], [(SOURCE, TARGET)])
+    assert found == " ".join(f"{s}-{t}" for s, t in expected)
+
+
+def test_the_end_is_never_aligned_even_where_it_is_looked_at_most(model):
+    end = Words(("</s>",), specials=(0,))
+    assert word_alignments(model, [(end, end)], [([0], [0])]) == [""]

@@ -1,0 +1,1 @@
+"""What models of several sizes lose on held-out text, on the way and in the end."""
