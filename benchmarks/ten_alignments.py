@@ -14,6 +14,7 @@ from pathlib import Path
 
 from matplotlib import image
 from matplotlib.figure import Figure
+from PIL import Image
 
 import regard
 from regard.data.corpus import read_lines
@@ -39,7 +40,9 @@ def main() -> None:
         axes = sheet.add_subplot(2, COUNT // 2, place)
         axes.imshow(image.imread(drawn))
         axes.axis("off")
-    sheet.savefig(given.out, dpi=110)
+    drawn = io.BytesIO()
+    sheet.savefig(drawn, dpi=110)
+    Image.open(drawn).convert("RGB").quantize(64).save(given.out, optimize=True)
 
 
 if __name__ == "__main__":

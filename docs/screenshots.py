@@ -8,12 +8,15 @@ Needs chromium, and playwright from the extra `browser`. STATE is what stands in
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
+COLOURS = 128  # so that a picture stays small
 
 
 def main() -> None:
@@ -30,8 +33,9 @@ def main() -> None:
         scheme = "dark" if given.dark else "light"
         view = browser.new_page(viewport={"width": given.width, "height": 700}, color_scheme=scheme)
         view.goto(f"{given.page.resolve().as_uri()}#{given.state}")
-        view.screenshot(path=given.out, full_page=True)
+        taken = view.screenshot(full_page=True)
         browser.close()
+    Image.open(io.BytesIO(taken)).convert("RGB").quantize(COLOURS).save(given.out, optimize=True)
 
 
 if __name__ == "__main__":
