@@ -87,7 +87,7 @@ def read_and_written(
     settings = replace(settings or model.decoding, sample=False)
     tokenizer = model.target_tokenizer
     tree, best = searched(model.module, read, settings, tokenizer.pieces_of, tokenizer.decode)
-    return read, [*best.ids, model.module.eos], tree
+    return read, [*best.ids, model.module.ids.eos], tree
 
 
 def seen(model: Opened, read: Sequence[int], written: Sequence[int], tree: Tree | None = None, label: str = "") -> Look:
@@ -97,7 +97,7 @@ def seen(model: Opened, read: Sequence[int], written: Sequence[int], tree: Tree 
     target = fed = None
     if writes(module):
         target = words(model.target_tokenizer, written)
-        fed = words(model.target_tokenizer, [module.start, *written[:-1]])
+        fed = words(model.target_tokenizer, [module.ids.start, *written[:-1]])
     language = model.head.kind == "language" and module.output is not None
     labels = dict(zip(model.head.labels, logits[0].softmax(-1).tolist(), strict=True)) if _classifies(model) else {}
     attention = attention_of(module, read, written)
@@ -127,8 +127,8 @@ def alignments(model: Opened, sources: Sequence[str], outputs: Sequence[Sequence
     """
     encoded = model.source_tokenizer.encode_batch([source if source.strip() else "" for source in sources])
     there = [number for number, ids in enumerate(encoded) if ids and outputs[number]]
-    wrap = partial(wrap_source, model.source_tokenizer, eos=model.module.eos)
-    ids = [(wrap(encoded[number]), [*outputs[number], model.module.eos]) for number in there]
+    wrap = partial(wrap_source, model.source_tokenizer, eos=model.module.ids.eos)
+    ids = [(wrap(encoded[number]), [*outputs[number], model.module.ids.eos]) for number in there]
     texts = [(words(model.source_tokenizer, read), words(model.target_tokenizer, written)) for read, written in ids]
     found = dict(zip(there, word_alignments(model.module, texts, ids), strict=True))
     return [found.get(number, "") for number in range(len(sources))]
@@ -169,8 +169,8 @@ def _read(model: Opened, text: str) -> list[int]:
     ids = model.source_tokenizer.encode(text) if text.strip() else []
     if not ids:
         raise DataError.because("SENTENCE", "nothing but white space", "some words", "write a sentence")
-    wrapped = wrap_source(model.source_tokenizer, ids, model.module.eos)
-    if hasattr(model.module, "stack") and model.head.kind == "language" and wrapped[-1] == model.module.eos:
+    wrapped = wrap_source(model.source_tokenizer, ids, model.module.ids.eos)
+    if hasattr(model.module, "stack") and model.head.kind == "language" and wrapped[-1] == model.module.ids.eos:
         wrapped = wrapped[:-1]  # what is to be gone on with has no end
     _check_length("SENTENCE", wrapped, model)
     return wrapped
@@ -181,7 +181,7 @@ def _written(model: Opened, text: str) -> list[int]:
     if not ids:
         raise DataError.because("--target", "nothing but white space", "some words", "write a translation")
     first = model.decoding.forced_first
-    written = [*([] if first is None else [first]), *ids, model.module.eos]
+    written = [*([] if first is None else [first]), *ids, model.module.ids.eos]
     _check_length("--target", written, model)
     return written
 
