@@ -102,6 +102,8 @@ CUBED, KEPT, VAGUE = Interval(3.0, 2.9, 3.1), Interval(1.0, 0.9, 1.1), Interval(
         (KEPT, KEPT, False),
         (VAGUE, KEPT, None),
         (CUBED, VAGUE, None),
+        (Interval(2.4, 1.8, 3.0), KEPT, None),
+        (CUBED, Interval(1.6, 1.0, 2.2), None),
         (VAGUE, CUBED, False),
     ],
 )
