@@ -14,14 +14,34 @@ from matplotlib.image import AxesImage
 from regard.errors import RunError
 from regard.looking import style
 from regard.looking.align import merge_groups, merge_words
+from regard.looking.figures import save
 from regard.looking.looks import look_at
 from regard.looking.replay import attention_of
 from regard.looking.translation_map import translation_map
-from regard.looking.views import picture
+from regard.looking.views import VIEWS, picture
 from regard.runs.folder import load
 from regard.runs.through_training import looks_through_training
 
 ENGLISH, GERMAN = "The dogs are waking up on the street.", "Die Hunde wachen auf der Straße auf."
+
+
+@pytest.fixture(scope="module")
+def without_attention(command, small_words, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recurrent translator with one context vector."""
+    run = tmp_path_factory.mktemp("rnn") / "seq2seq"
+    sizes = ["family=rnn", "model.attention=none", "model.d_model=16", "model.d_embedding=16"]
+    words = [word for word in small_words if not word.startswith(("model.", "family="))]
+    assert command("train", *words, *sizes, "--out", run).code == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def stepped(command, small_words, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with checkpoints of steps 2 and 4, of which the last is what it kept."""
+    run = tmp_path_factory.mktemp("steps") / "run"
+    words = [*small_words, "train.steps=4", "train.save_every=2", "train.average=none"]
+    assert command("train", *words, "--out", run).code == 0
+    return run
 
 
 def test_the_translation_is_printed_and_drawn(command, finished_run, tmp_path: Path):
@@ -60,41 +80,31 @@ def test_what_cannot_be_drawn_is_refused_before_any_work(refuses, finished_run, 
     refuses("look", tmp_path / "none", ENGLISH, "--out", out, says="none")
 
 
-def test_a_model_without_attention_has_no_heads_to_draw(command, small_words, refuses, tmp_path: Path):
-    run = tmp_path / "seq2seq"
-    sizes = ["model.attention=none", "model.d_model=16", "model.d_embedding=16"]
-    words = [word for word in small_words if not word.startswith(("model.", "family="))]
-    assert command("train", *words, "family=rnn", *sizes, "--out", run).code == 0
+def test_a_model_without_attention_has_no_heads_to_draw(without_attention, refuses, tmp_path: Path):
     out = ("--view", "heads", "--out", tmp_path / "heads.png")
-    refuses(
-        "look", run, "the dog", *out, says="attention: got a rnn model without any; expected some; take another", code=2
-    )
+    says = "attention: got a rnn model without any; expected some; take another model"
+    refuses("look", without_attention, "the dog", *out, says=says)
 
 
 @pytest.mark.parametrize(
     "command_line", [("look", "{run}", "the dog", "--out", "{out}"), ("translate", "{run}", "--align")]
 )
-def test_a_model_without_attention_is_refused(command, small_words, tmp_path: Path, command_line):
-    run = tmp_path / "seq2seq"
-    sizes = ["model.attention=none", "model.d_model=16", "model.d_embedding=16"]
-    words = [word for word in small_words if not word.startswith(("model.", "family="))]
-    assert command("train", *words, "family=rnn", *sizes, "--out", run).code == 0
-    line = [word.format(run=run, out=tmp_path / "picture.png") for word in command_line]
+def test_a_model_without_attention_is_refused(command, without_attention, tmp_path: Path, command_line):
+    line = [word.format(run=without_attention, out=tmp_path / "picture.png") for word in command_line]
     ended = command(*line, stdin="the dog\n")
     assert ended.code == 2
     assert "alignment: got a model whose decoder looks at nothing; expected one with attention" in ended.err
 
 
-VIEWS = [("--view", "heads", "--stack", "encoder"), ("--view", "model"), ("--view", "tokens"), ("--view", "summaries")]
-
-
-@pytest.mark.parametrize(
-    "options", [*VIEWS, ("--stack", "cross", "--layer", "1", "--head", "2", "--view", "alignment")]
-)
-def test_every_view_is_a_picture(command, finished_run, tmp_path: Path, options):
-    ended = command("look", finished_run, ENGLISH, *options, "--out", tmp_path / "view.pdf")
+def test_every_view_is_a_picture(command, finished_run, tmp_path: Path):
+    found = look_at(load(finished_run), ENGLISH)
+    for view in VIEWS:
+        save(picture(found, view, *(("encoder",) if view == "heads" else ())), tmp_path / f"{view}.pdf")
+        assert (tmp_path / f"{view}.pdf").read_bytes().startswith(b"%PDF")
+    options = ("--stack", "cross", "--layer", "1", "--head", "2", "--view", "alignment", "--out", tmp_path / "one.svg")
+    ended = command("look", finished_run, ENGLISH, *options)
     assert ended.code == 0, ended.err
-    assert (tmp_path / "view.pdf").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / "one.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
 def test_one_head_s_picture_has_that_head_s_numbers(finished_run):
@@ -130,38 +140,30 @@ def test_a_page_holds_everything_and_prints_the_translation(command, finished_ru
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", page)
 
 
-def test_models_stand_beside_each_other(command, finished_run, small_words, tmp_path: Path):
-    sizes = ["model.d_model=16", "model.d_embedding=16"]
-    words = [word for word in small_words if not word.startswith(("model.", "family="))]
-    assert command("train", *words, "family=rnn", *sizes, "--out", tmp_path / "rnn").code == 0
-    ended = command("look", finished_run, ENGLISH, "--against", tmp_path / "rnn", "--out", tmp_path / "two.html")
+def test_models_stand_beside_each_other(command, finished_run, without_attention, tmp_path: Path):
+    ended = command("look", finished_run, ENGLISH, "--against", without_attention, "--out", tmp_path / "two.html")
     assert ended.code == 0, ended.err
     assert len(ended.out.splitlines()) == 2
 
 
-def test_training_is_looked_through(command, small_words, tmp_path: Path):
-    run, page = tmp_path / "run", tmp_path / "steps.html"
-    assert command("train", *small_words, "train.steps=6", "train.save_every=2", "--out", run).code == 0
-    ended = command("look", run, "the dog", "--checkpoints", "--out", page)
+def test_training_is_looked_through(command, stepped, tmp_path: Path):
+    page = tmp_path / "steps.html"
+    ended = command("look", stepped, "the dog", "--checkpoints", "--out", page)
     assert ended.code == 0, ended.err
-    for label in ("step 2", "step 4", "step 6", "finished"):
+    for label in ("step 2", "step 4", "finished"):
         assert f'"{label}"' in page.read_text(encoding="utf-8")
 
 
-def test_each_checkpoint_is_looked_at_with_its_own_weights(command, small_words, tmp_path: Path):
-    run = tmp_path / "run"
-    words = [*small_words, "train.steps=4", "train.save_every=2", "train.average=none"]
-    assert command("train", *words, "--out", run).code == 0
-    first, last, finished = looks_through_training(run, "the dog", "der Hund")
+def test_each_checkpoint_is_looked_at_with_its_own_weights(stepped):
+    first, last, finished = looks_through_training(stepped, "the dog", "der Hund")
     assert [first.label, last.label, finished.label] == ["step 2", "step 4", "finished"]
     assert torch.equal(last.attention.cross, finished.attention.cross)
     assert not torch.equal(first.attention.cross, last.attention.cross)
     assert first.target == last.target
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_none_at_all_is_an_error(command, small_words, tmp_path: Path):
-    run = tmp_path / "run"
-    assert command("train", *small_words, "train.steps=4", "train.save_every=2", "--out", run).code == 0
+def test_a_damaged_checkpoint_is_passed_over_and_none_at_all_is_an_error(stepped, tmp_path: Path):
+    run = Path(shutil.copytree(stepped, tmp_path / "run"))
     (run / "checkpoints" / "step-2" / "trainer.safetensors").write_bytes(b"no tensors")
     assert [look.label for look in looks_through_training(run, "the dog")] == ["step 4", "finished"]
     shutil.rmtree(run / "checkpoints")

@@ -93,31 +93,32 @@ def read_and_written(
 def seen(model: Opened, read: Sequence[int], written: Sequence[int], tree: Tree | None = None, label: str = "") -> Look:
     """The look at a text whose ids are known, as ``attention_of`` takes them."""
     module = model.module
+    look = attended(model, read, written)
     logits, ways = _run(model, read, written)
-    target = fed = None
-    if writes(module):
-        target = words(model.target_tokenizer, written)
-        fed = words(model.target_tokenizer, [module.ids.start, *written[:-1]])
     language = model.head.kind == "language" and module.output is not None
-    labels = dict(zip(model.head.labels, logits[0].softmax(-1).tolist(), strict=True)) if _classifies(model) else {}
-    attention = attention_of(module, read, written)
-    return Look(
-        model.folder.name,
-        model.family,
-        words(model.source_tokenizer, read),
-        attention,
-        target,
-        fed,
-        summaries(module, read, written, attention),
-        summed(attention) or CROSS,
+    classifies = model.head.kind == "classification"
+    return replace(
+        look,
+        summaries=summaries(module, read, written, look.attention),
+        summed=summed(look.attention) or CROSS,
         choices=choices(logits, model.target_tokenizer.pieces_of) if language else None,
         tree=tree,
         ways=ways,
-        classes=labels,
+        classes=dict(zip(model.head.labels, logits[0].softmax(-1).tolist(), strict=True)) if classifies else {},
         label=label,
-        log_probabilities=_log_probabilities(logits, written) if target is not None and language else (),
+        log_probabilities=_log_probabilities(logits, written) if look.target is not None and language else (),
         text=model.target_tokenizer.decode(list(written)) if writes(module) and language else "",
     )
+
+
+def attended(model: Opened, read: Sequence[int], written: Sequence[int]) -> Look:
+    """The attention alone, with the texts that it is of."""
+    target = fed = None
+    if writes(model.module):
+        target = words(model.target_tokenizer, written)
+        fed = words(model.target_tokenizer, [model.module.ids.start, *written[:-1]])
+    attention = attention_of(model.module, read, written)
+    return Look(model.folder.name, model.family, words(model.source_tokenizer, read), attention, target, fed)
 
 
 def alignments(model: Opened, sources: Sequence[str], outputs: Sequence[Sequence[int]]) -> list[str]:
@@ -145,10 +146,6 @@ def words(tokenizer: Tokenizer, ids: Sequence[int]) -> Words:
 def _log_probabilities(logits: Tensor, written: Sequence[int]) -> tuple[float, ...]:
     logs = logits.double().log_softmax(-1)
     return tuple(float(logs[place, index]) for place, index in enumerate(written))
-
-
-def _classifies(model: Opened) -> bool:
-    return model.head.kind == "classification"
 
 
 def _run(model: Opened, read: Sequence[int], written: Sequence[int]) -> tuple[Tensor, tuple[Way, ...]]:

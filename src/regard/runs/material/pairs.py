@@ -24,7 +24,7 @@ from regard.decoding.translator import Translator
 from regard.errors import DataError, SettingError
 from regard.evaluation.translation import corpus_bleu, score
 from regard.looking.figures import lengths, translation_map
-from regard.looking.looks import look_at
+from regard.looking.looks import attended, read_and_written
 from regard.looking.translation_map import aligns_words
 from regard.models.heads import LANGUAGE
 from regard.models.public import Fit
@@ -216,9 +216,12 @@ class PairMaterial(Material):
         """How long the sentences are, and which words of the first validation pair came from which."""
         measured = self.train.lengths
         found = {"lengths": lengths(measured[:, 0], measured[:, 1])}
-        look = look_at(self._opened(module), *self.texts[0]) if self.texts else None
-        if look is not None and aligns_words(look):
-            found["alignment"] = translation_map(look, "Words of the first validation pair")
+        if self.texts:
+            opened = self._opened(module)
+            read, written, _ = read_and_written(opened, *self.texts[0])
+            look = attended(opened, read, written)
+            if aligns_words(look):
+                found["alignment"] = translation_map(look, "Words of the first validation pair")
         return found
 
     def _opened(self, module: Any) -> Model:
