@@ -77,7 +77,7 @@ def test_pairs_with_an_empty_side_have_no_perplexity_but_are_scored(model, texts
 
 
 def test_validation_while_training_measured_the_same(finished_run, toy):
-    """What metrics.jsonl says of the last step is what measuring the last checkpoint gives."""
+    """What metrics.jsonl says of the last step is what measuring the last checkpoint gives (SMALL_RUN: max_extra 5)."""
     from regard.models.state import put_weights
     from regard.runs.journal import read_journal
     from regard.training.checkpoint import kept_weights
@@ -92,5 +92,5 @@ def test_validation_while_training_measured_the_same(finished_run, toy):
     nats, tokens = by_hand(model, sources, references)
     assert last["valid_loss"] == pytest.approx(nats / tokens, rel=1e-5)
     assert last["valid_perplexity"] == pytest.approx(math.exp(nats / tokens), rel=1e-4)
-    greedy = [one.text for one in model.translations(sources[:4], DecodingSettings(beam=1))]
+    greedy = [one.text for one in model.translations(sources[:4], DecodingSettings(beam=1, max_extra=5))]
     assert last["valid_bleu"] == pytest.approx(BLEU(force=True).corpus_score(greedy, [references[:4]]).score)

@@ -181,11 +181,12 @@ class PairMaterial(Material):
         return Batch(source, target, source_tokens, target_tokens)
 
     def measured(self, module: Any) -> dict[str, float]:
-        """BLEU of greedy translations of the first validation pairs."""
+        """BLEU of greedy translations of the first validation pairs, as long as the recipe lets them be."""
         texts = self.texts[: self.recipe.data.bleu_sentences]
         if not texts:
             return {}
-        settings = replace(GREEDY, threads=self.settings.threads or torch.get_num_threads())
+        longest = self.recipe.decode.max_extra
+        settings = replace(GREEDY, max_extra=longest, threads=self.settings.threads or torch.get_num_threads())
         found = self._translator(module).translate([source for source, _ in texts], settings)
         return {"valid_bleu": corpus_bleu([one.text for one in found], [target for _, target in texts])}
 
