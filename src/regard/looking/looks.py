@@ -99,7 +99,7 @@ def seen(model: Opened, read: Sequence[int], written: Sequence[int], tree: Tree 
     classifies = model.head.kind == "classification"
     return replace(
         look,
-        summaries=summaries(module, read, written, look.attention),
+        summaries=summaries(module, read, written, look.attention, text=_places_of_text(look)),
         summed=summed(look.attention) or CROSS,
         choices=choices(logits, model.target_tokenizer.pieces_of) if language else None,
         tree=tree,
@@ -141,6 +141,11 @@ def words(tokenizer: Tokenizer, ids: Sequence[int]) -> Words:
     specials = tuple(place for place, index in enumerate(ids) if index in no_text)
     starts = tuple(bool(tokenizer.word_starts[i]) or place - 1 in specials for place, i in enumerate(ids))
     return Words(tuple(tokenizer.pieces_of(ids)), starts, specials)
+
+
+def _places_of_text(look: Look) -> list[int]:
+    assert isinstance(look.source, Words)
+    return [place for place in range(len(look.source)) if place not in look.source.specials]
 
 
 def _log_probabilities(logits: Tensor, written: Sequence[int]) -> tuple[float, ...]:

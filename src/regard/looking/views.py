@@ -77,7 +77,8 @@ def _small_maps(weights: Tensor, title: str) -> Figure:
             if layer == 0:
                 axes.set_title(str(head + 1), fontsize=8, color=FAINT)
         row[0].set_ylabel(f"layer {layer + 1}", fontsize=8, color=FAINT)
-    heading(figure, title)
+    named = lettering([title], limit=100)
+    heading(figure, named.texts[0], **named.style)
     return figure
 
 
@@ -103,7 +104,8 @@ def _bars(target: Words, probabilities: Sequence[float], title: str) -> Figure:
     axes.set_xticks(range(len(target)), shown.texts, rotation=45, ha="right", **shown.style)
     axes.set_ylim(0, 1.1)
     axes.set_yticks([])
-    heading(figure, title, **lettering([title]).style)
+    named = lettering([title], limit=100)
+    heading(figure, named.texts[0], **named.style)
     remark(figure, shown)
     return figure
 

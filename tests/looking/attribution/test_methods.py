@@ -34,6 +34,24 @@ def test_every_row_is_a_distribution_over_what_was_read(name: str, built: Callab
         assert not any(torch.equal(one, other) for n, one in enumerate(matrices) for other in matrices[:n])
 
 
+def test_the_surest_head_is_that_with_the_largest_mean_maximum_over_the_text(built: Callable[..., Any]):
+    """Counted one by one; the last token read is no text."""
+    model = built("transformer")
+    attention = attention_of(model, READ, WRITTEN)
+    places = range(len(READ) - 1)
+
+    def sureness(layer: int, head: int) -> float:
+        rows = attention.cross[layer, head].tolist()
+        return sum(max(row[place] for place in places) for row in rows) / len(rows)
+
+    layers, heads = attention.cross.shape[:2]
+    layer, head = max(((n, h) for n in range(layers) for h in range(heads)), key=lambda one: sureness(*one))
+    found = summaries(model, READ, WRITTEN, attention, text=places)
+    assert torch.equal(found[methods.SUREST], attention.cross[layer, head])
+    assert methods.SUREST not in summaries(model, READ, WRITTEN, attention)
+    assert methods.SUREST not in summaries(built("rnn, additive"), READ, WRITTEN, text=places), "it has one head"
+
+
 def test_the_best_head_is_the_one_named(built: Callable[..., Any]):
     model = built("transformer")
     attention = attention_of(model, READ, WRITTEN)

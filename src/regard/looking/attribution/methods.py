@@ -9,16 +9,17 @@ from torch import Tensor
 
 from regard.looking.alignments import alignment_matrix
 from regard.looking.attribution.gradients import input_times_gradient, shares
-from regard.looking.attribution.heads import mean_of_heads
+from regard.looking.attribution.heads import confidence, mean_of_heads, surest_head
 from regard.looking.attribution.rollout import decoder_rollout, rollout
 from regard.looking.attribution.value_norms import value_norms
 from regard.looking.look import CROSS, DECODER, ENCODER, Attention
 from regard.looking.replay import attention_of
 
-MEAN, ALIGNING, BEST, ROLLOUT, NORMS, GRADIENT = (
+MEAN, ALIGNING, BEST, SUREST, ROLLOUT, NORMS, GRADIENT = (
     "mean of heads",
     "mean of the last layer but one",
     "best head",
+    "surest head",
     "rollout",
     "value-weighted norms",
     "input × gradient",
@@ -32,12 +33,14 @@ def summaries(
     written: Sequence[int] = (),
     attention: Attention | None = None,
     head: Head | None = None,
+    text: Sequence[int] = (),
 ) -> dict[str, Tensor]:
     """[T, S] by name, rows that sum to one: how much each token written (else: each token read) owes to those read.
 
     Of a model without attention, only the gradients; of one that predicts no tokens, none. ``attention``: that of the
-    text, where it is known already. ``head`` (layer, head): the best (``best_head``, or ``surest_head``), without which
-    there is none here. Value norms are brought to one sum in each layer, and averaged over layers; gradients lose their
+    text, where it is known already. ``head`` (layer, head): the best (``best_head``), without which there is none here.
+    ``text``: the places in ``read`` that are no special tokens, by which the surest head of this text is found, where
+    there are several. Value norms are brought to one sum in each layer, and averaged over layers; gradients lose their
     signs. Call it outside of ``torch.inference_mode``.
     """
     attention = attention_of(model, read, written) if attention is None else attention
@@ -50,6 +53,8 @@ def summaries(
             found[ALIGNING] = alignment_matrix(weights)
         if head is not None:
             found[BEST] = weights[head]
+        if len(text) and weights.shape[0] * weights.shape[1] > 1:
+            found[SUREST] = weights[surest_head([confidence(weights, text)])]
         found[ROLLOUT] = shares(decoder_rollout(attention).source if stack == CROSS else rollout(weights))
         found[NORMS] = shares(value_norms(model, read, written, stack)).mean(0)
     if model.output is not None:
