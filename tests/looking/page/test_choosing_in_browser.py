@@ -71,6 +71,9 @@ def test_korean_is_a_switch_and_what_a_korean_browser_gets(open_page: Open, look
     assert "language=ko" in opened.address()
     korean = open_page([looks.translation], context=browser.new_context(locale="ko-KR"))
     assert korean.text("[role=tab]") == "선"
+    buttons = korean.tab.locator("button")
+    assert buttons.filter(has_text="어텐션 롤아웃").count() == 1
+    assert buttons.filter(has_text="gradient").count() == 1, "a name that is not known stays as it is"
 
 
 def test_dark_is_what_the_system_wants_and_a_switch(open_page: Open, looks: Any) -> None:

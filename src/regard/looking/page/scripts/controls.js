@@ -57,7 +57,7 @@ function headChoices({ index, look, choice: { stack, layer, head, map } }) {
 function summaryChoice({ index, look, choice: { stack, map } }) {
   const names = stack === look.summed ? Object.keys(look.summaries) : [];
   if (!names.length) return null;
-  const options = [["", say("as a head")], ...names.map((name) => [name, name])];
+  const options = [["", say("as a head")], ...names.map((name) => [name, summaryName(name)])];
   return choice(`map-${index}`, say("summary"), options, map, (value) => changePane(index, { map: value }));
 }
 

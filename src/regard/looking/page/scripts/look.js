@@ -24,7 +24,7 @@ function stackName(look, stack) {
 }
 
 function whereName({ layer, head, map }) {
-  if (map) return map;
+  if (map) return summaryName(map);
   if (!layer && !head) return `${say("all layers")}, ${say("all heads")}`;
   if (!layer) return `${say("all layers")}, ${say("head n", { n: head })}`;
   if (!head) return `${say("layer n", { n: layer })}, ${say("all heads")}`;

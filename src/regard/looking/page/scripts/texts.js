@@ -12,6 +12,12 @@ function say(key, values = {}) {
   return TEXTS[state.language][key].replace(/\{([\w-]+)\}/g, (_, name) => values[name]);
 }
 
+// The name of a summary; one that has no translation stays as it is.
+function summaryName(name) {
+  const key = `summary.${name}`;
+  return Object.hasOwn(TEXTS[state.language], key) ? say(key) : name;
+}
+
 function shownNumber(value, digits = 3) {
   return Number.isFinite(value) ? value.toFixed(digits).replace("-", "−") : "–";
 }
