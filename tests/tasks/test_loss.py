@@ -129,7 +129,7 @@ def test_no_bias_is_a_bias_of_zero():
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_where_gradients_are_switched_off_a_trained_bias_gets_none(monkeypatch, mode):
     hidden, weight, bias, targets = drawn(10)
-    monkeypatch.setattr(module, "_logit_gradient", None)
+    monkeypatch.setattr(module, "_add_product", None)
     with mode():
         found = label_smoothed_cross_entropy(hidden, weight, bias.requires_grad_(), targets, never=V - 1)
     assert not found.smoothed.requires_grad
@@ -200,7 +200,7 @@ def test_no_tokens_at_all_lose_nothing():
 def test_where_gradients_are_switched_off_none_is_made_and_the_losses_are_the_same(monkeypatch, mode):
     hidden, weight, bias, targets = drawn(10)
     wanted = label_smoothed_cross_entropy(hidden, weight, bias, targets, smoothing=0.1, never=V - 1)
-    monkeypatch.setattr(module, "_logit_gradient", None)
+    monkeypatch.setattr(module, "_add_product", None)
     with mode():
         found = label_smoothed_cross_entropy(hidden, weight, bias, targets, smoothing=0.1, never=V - 1)
     assert (found.smoothed.item(), found.plain.item()) == (wanted.smoothed.item(), wanted.plain.item())

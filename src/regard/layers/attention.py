@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from regard.layers.dropout import dropout
+from regard.layers.kernels import attention as kernels
 from regard.layers.similarity import DotProduct, Similarity, scaled_dot_product
 from regard.notation import Bias, HeadOutputs, Keys, Mask, Queries, Scores, Values
 
@@ -32,8 +33,11 @@ def attention(
     query that may look nowhere gets zeros. ``recorder`` is called with the weights [B, H, T, S] before
     dropout; without one, and where it is faster, the weights are never made (see ``fused_is_faster``).
     """
+    plain = recorder is None and isinstance(similarity, DotProduct)
+    if plain and bias is None and dropout_rate == 0.0 and in_training(query) and kernels.fits(query, key, value):
+        return kernels.sentence_attention(query, key, value, mask, similarity.factor(query.shape[-1]))
     key, value = _serve_all_heads(key, query), _serve_all_heads(value, query)
-    if recorder is None and isinstance(similarity, DotProduct) and fused_is_faster(query):
+    if plain and fused_is_faster(query):
         scale = similarity.factor(query.shape[-1])
         combined = _additive(mask, bias, query)
         return functional.scaled_dot_product_attention(query, key, value, combined, dropout_rate, scale=scale)
@@ -63,8 +67,12 @@ def fused_is_faster(query: Tensor) -> bool:
     On a processor, at sentence lengths in bfloat16, the fused kernel's backward pass takes five times as long as
     three plain products and a softmax. Everywhere else it wins, or loses little.
     """
-    training = torch.is_grad_enabled() and query.requires_grad
-    return not (training and query.device.type == "cpu" and query.dtype == torch.bfloat16)
+    return not (in_training(query) and query.device.type == "cpu" and query.dtype == torch.bfloat16)
+
+
+def in_training(query: Tensor) -> bool:
+    """Whether a way back is wanted."""
+    return torch.is_grad_enabled() and query.requires_grad
 
 
 def _serve_all_heads(shared: Tensor, query: Tensor) -> Tensor:

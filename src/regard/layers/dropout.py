@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from regard.layers.kernels import residual as kernels
+from regard.layers.kernels.library import serves
+
 
 def dropout(x: Tensor, rate: float) -> Tensor:
     """Each value is zero with probability ``rate``, else divided by 1 − rate: the expectation stays x.
@@ -18,7 +21,12 @@ def dropout(x: Tensor, rate: float) -> Tensor:
         return x
     if x.device.type != "cpu":
         return torch.dropout(x, rate, True)
-    return _SixteenBitDropout.apply(x, rate)
+    return kernels.dropped(x, rate) if serves(x) else _SixteenBitDropout.apply(x, rate)
+
+
+def add_dropped(x: Tensor, s: Tensor, rate: float) -> Tensor:
+    """The sum x + dropout(s)."""
+    return kernels.add_dropped(x, s, rate) if rate and serves(x, s) else x + dropout(s, rate)
 
 
 class _SixteenBitDropout(torch.autograd.Function):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
-from regard.layers.dropout import Dropout
+from regard.layers.dropout import Dropout, add_dropped
+from regard.layers.kernels import residual as kernels
+from regard.layers.kernels.library import serves
+from regard.layers.norm import LayerNorm
 from regard.notation import Hidden, Real
 
 Sublayer = Callable[[Tensor], Tensor]
@@ -22,7 +26,8 @@ class PostNorm(nn.Module):
 
     def forward(self, x: Hidden, sublayer: Sublayer, real: Real | None = None) -> Hidden:
         """Add, then norm. ``real``: the positions that are no padding, for norms over several of them."""
-        return self.norm(x + self.dropout(sublayer(x)), real)
+        rate = self.dropout.rate if self.training else 0.0
+        return add_norm(self.norm, x, sublayer(x), rate, real)
 
 
 class PreNorm(nn.Module):
@@ -35,7 +40,7 @@ class PreNorm(nn.Module):
 
     def forward(self, x: Hidden, sublayer: Sublayer, real: Real | None = None) -> Hidden:
         """Norm first, then add. ``real`` as above."""
-        return x + self.dropout(sublayer(self.norm(x, real)))
+        return add_dropped(x, sublayer(self.norm(x, real)), self.dropout.rate if self.training else 0.0)
 
 
 class NoResidual(nn.Module):
@@ -49,3 +54,11 @@ class NoResidual(nn.Module):
     def forward(self, x: Hidden, sublayer: Sublayer, real: Real | None = None) -> Hidden:
         """What the sub-layer says, normed. ``real`` as above."""
         return self.norm(self.dropout(sublayer(x)), real)
+
+
+def add_norm(norm: nn.Module, x: Hidden, s: Hidden, rate: float, real: Real | None) -> Hidden:
+    """norm(x + dropout(s))."""
+    fits = isinstance(norm, LayerNorm) and x.shape[-1] % kernels.LANES == 0 and torch.is_grad_enabled()
+    if fits and serves(x, s, norm.weight, norm.bias):
+        return kernels.add_norm(x, s, rate, norm.weight, norm.bias, norm.epsilon)
+    return norm(add_dropped(x, s, rate), real)

@@ -8,7 +8,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-ROWS = 512  # logits made at a time: 512 × 10,000 float32 values are 20 MiB
+from regard.layers.kernels.cross_entropy import cross_entropy_
+from regard.layers.kernels.library import serves
+
+ROWS = 256  # logits made at a time: 256 × 10,000 float32 values are 10 MiB
 
 
 class Losses(NamedTuple):
@@ -98,20 +101,20 @@ class _FusedLoss(torch.autograd.Function):
         bias_gradient = torch.zeros_like(bias, dtype=wide) if bias is not None and context.needs_input_grad[2] else None
         smoothed = torch.zeros((), dtype=torch.float64, device=hidden.device)
         plain = torch.zeros((), dtype=torch.float64, device=hidden.device)
+        room = hidden.new_empty(min(ROWS, len(hidden)), len(weight))
+        constant = None if bias is None else bias.to(wide)
         for first in range(0, len(hidden), ROWS):
             rows, answers = hidden[first : first + ROWS], targets[first : first + ROWS]
-            logits = (rows @ weight.T).to(wide)
-            log_probabilities, mean = _log_softmax(logits if bias is None else logits.add_(bias), never)
-            answered = log_probabilities.gather(1, answers[:, None]).squeeze(1)
+            logits = torch.mm(rows, weight.T, out=room[: len(rows)])
+            answered, mean, gradient = _differentiate(logits, answers, constant, smoothing, never)
             plain -= answered.sum(dtype=torch.float64)
             smoothed -= ((1.0 - smoothing) * answered + smoothing * mean).sum(dtype=torch.float64)
             if hidden_gradient is not None and weight_gradient is not None:
-                exact = _logit_gradient(log_probabilities, answers, smoothing, never)
                 if bias_gradient is not None:
-                    bias_gradient += exact.sum(0)
-                gradient = exact.to(rows.dtype)
+                    bias_gradient += gradient.sum(0, dtype=wide)
+                gradient = gradient.to(rows.dtype)
                 torch.mm(gradient, weight, out=hidden_gradient[first : first + ROWS])
-                weight_gradient += gradient.T @ rows
+                _add_product(weight_gradient, gradient.T, rows)
         context.save_for_backward(hidden_gradient, weight_gradient, bias_gradient)
         context.dtypes = weight.dtype, None if bias is None else bias.dtype
         context.mark_non_differentiable(plain)
@@ -128,24 +131,34 @@ class _FusedLoss(torch.autograd.Function):
         return hidden_gradient * outer.to(hidden_gradient.dtype), by_weight, by_bias, None, None, None
 
 
-def _log_softmax(logits: Tensor, never: int | None) -> tuple[Tensor, Tensor]:
-    """The log-probabilities of each row, and their mean over every id but ``never``, whose own is −∞."""
-    if never is None:
-        log_probabilities = logits.log_softmax(1)
-        return log_probabilities, log_probabilities.mean(1)
-    logits[:, never] = -torch.inf
-    log_probabilities = logits.log_softmax(1)
-    log_probabilities[:, never] = 0.0
-    mean = log_probabilities.sum(1) / (logits.shape[1] - 1)
-    log_probabilities[:, never] = -torch.inf
-    return log_probabilities, mean
-
-
-def _logit_gradient(log_probabilities: Tensor, answers: Tensor, smoothing: float, never: int | None) -> Tensor:
-    """The softmax minus q, written over the log-probabilities."""
-    count = log_probabilities.shape[1] - (never is not None)
-    gradient = log_probabilities.exp_().sub_(smoothing / count)
-    gradient[torch.arange(len(answers), device=answers.device), answers] -= 1.0 - smoothing
+def _differentiate(
+    logits: Tensor, answers: Tensor, bias: Tensor | None, smoothing: float, never: int | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each row log p(answer) and the mean log p, and softmax − q, for which the logits' own memory is used."""
+    if serves(logits):
+        return *cross_entropy_(logits, answers.contiguous(), bias, smoothing, never), logits
+    z = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    if bias is not None:
+        z += bias
+    count = z.shape[1] - (never is not None)
     if never is not None:
-        gradient[:, never] = 0.0
-    return gradient
+        z[:, never] = 0.0
+    total = z.sum(1)
+    if never is not None:
+        z[:, never] = -torch.inf
+    answer, top = z.gather(1, answers[:, None])[:, 0], z.amax(1)
+    torch.softmax(z, 1, out=z)
+    log_normaliser = top - z.amax(1).log()
+    z -= smoothing / count
+    z[torch.arange(len(answers), device=answers.device), answers] -= 1.0 - smoothing
+    if never is not None:
+        z[:, never] = 0.0
+    return answer - log_normaliser, total / count - log_normaliser, z
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add left · right, at the width of the total."""
+    if total.dtype == right.dtype:
+        total.addmm_(left, right)
+    else:
+        total += left @ right

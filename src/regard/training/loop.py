@@ -21,6 +21,7 @@ from regard.errors import CheckpointError, TrainingError
 from regard.models.state import mismatches
 from regard.tasks.loss import Losses
 from regard.training.averaging import RunningAverage
+from regard.training.memory import keep_pages
 from regard.training.optimizer import grouped_by_rate, make_optimizer, optimizer_tensors, put_optimizer_tensors
 from regard.training.precision import MasterWeights, choose_dtype
 from regard.training.schedule import Schedule
@@ -99,6 +100,7 @@ class Trainer:
     def steps(self, until: int) -> Iterator[Step]:
         """Update the weights until update number ``until`` is done, yielding after each one."""
         self.model.train()
+        keep_pages()
         batches = self._batches()
         while self.step < until:
             yield self._update(batches)
