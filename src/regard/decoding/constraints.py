@@ -102,6 +102,8 @@ class Constraints:
         last = at_limit
         if self.min_length or self.no_repeat_ngram or self.suppress:
             last = last | torch.isneginf(log_probabilities).all(dim=1)
+        if not bool(last.any()):
+            return log_probabilities
         log_probabilities.masked_fill_(last[:, None], -torch.inf)
         forced = torch.where(at_limit, 0.0, end) if self.free else end
         log_probabilities[:, self.ends[0]] = torch.where(last, forced, log_probabilities[:, self.ends[0]])

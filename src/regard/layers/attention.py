@@ -31,14 +31,14 @@ def attention(
 
     Key/value heads may be fewer than query heads (G divides H): each then serves H/G neighbours. A
     query that may look nowhere gets zeros. ``recorder`` is called with the weights [B, H, T, S] before
-    dropout; without one, and where it is faster, the weights are never made (see ``fused_is_faster``).
+    dropout; without one, a faster kernel does it all where there is one (the two functions ``…_is_faster``).
     """
-    plain = recorder is None and isinstance(similarity, DotProduct)
-    if plain and bias is None and dropout_rate == 0.0 and in_training(query) and kernels.fits(query, key, value):
-        return kernels.sentence_attention(query, key, value, mask, similarity.factor(query.shape[-1]))
+    scale = similarity.factor(query.shape[-1]) if recorder is None and isinstance(similarity, DotProduct) else None
+    bare = bias is None and dropout_rate == 0.0
+    if scale is not None and bare and sentence_kernel_is_faster(query, key, value):
+        return kernels.sentence_attention(query, key, value, mask, scale)
     key, value = _serve_all_heads(key, query), _serve_all_heads(value, query)
-    if plain and fused_is_faster(query):
-        scale = similarity.factor(query.shape[-1])
+    if scale is not None and fused_is_faster(query):
         combined = _additive(mask, bias, query)
         return functional.scaled_dot_product_attention(query, key, value, combined, dropout_rate, scale=scale)
     scores = similarity(query, key)
@@ -61,11 +61,19 @@ def masked_softmax(scores: Scores, mask: Mask | None) -> Scores:
     return scores.masked_fill(hidden, lowest).softmax(-1).masked_fill(hidden, 0.0)
 
 
-def fused_is_faster(query: Tensor) -> bool:
-    """The one place where the kernel is chosen, by ``benchmarks/bench_attention.py`` (numbers in LOG.md).
+def sentence_kernel_is_faster(query: Queries, key: Keys, value: Values) -> bool:
+    """Whether our own kernel is the fastest: in training on a processor, at the lengths of sentences.
 
-    On a processor, at sentence lengths in bfloat16, the fused kernel's backward pass takes five times as long as
-    three plain products and a softmax. Everywhere else it wins, or loses little.
+    Here and in the next function the kernel is chosen, by ``benchmarks/bench_attention.py`` (numbers in LOG.md).
+    """
+    return in_training(query) and kernels.fits(query, key, value)
+
+
+def fused_is_faster(query: Tensor) -> bool:
+    """Whether torch's fused kernel is faster than three plain products and a softmax.
+
+    On a processor, at sentence lengths in bfloat16, its backward pass takes five times as long as they do. Everywhere
+    else it wins, or loses little.
     """
     return not (in_training(query) and query.device.type == "cpu" and query.dtype == torch.bfloat16)
 

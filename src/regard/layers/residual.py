@@ -58,7 +58,7 @@ class NoResidual(nn.Module):
 
 def add_norm(norm: nn.Module, x: Hidden, s: Hidden, rate: float, real: Real | None) -> Hidden:
     """norm(x + dropout(s))."""
-    fits = isinstance(norm, LayerNorm) and x.shape[-1] % kernels.LANES == 0 and torch.is_grad_enabled()
-    if fits and serves(x, s, norm.weight, norm.bias):
+    fits = x.shape[-1] % kernels.LANES == 0 and torch.is_grad_enabled()
+    if fits and isinstance(norm, LayerNorm) and serves(x, s, norm.weight, norm.bias):
         return kernels.add_norm(x, s, rate, norm.weight, norm.bias, norm.epsilon)
     return norm(add_dropped(x, s, rate), real)

@@ -84,7 +84,8 @@ class Trainer:
         self.model, self.task, self.feed = model, task, feed
         self.schedule, self.settings = schedule, settings
         self.weights = MasterWeights(model, choose_dtype(settings.precision))
-        groups = grouped_by_rate(model, self.weights.parameters, settings.layer_decay)
+        apart = settings.optimizer == "muon"
+        groups = grouped_by_rate(model, self.weights.parameters, settings.layer_decay, matrices_apart=apart)
         self._trained = [name for group in groups for name in group.names]
         self.optimizer = make_optimizer(
             settings.optimizer,

@@ -20,7 +20,9 @@ class TrainSettings:
     budget: str | None = setting(None, help="time for everything, such as 20m or 1h30m, instead of steps")
     batch_tokens: int = setting(4096, help="padded tokens a batch, of the longer side", minimum=1)
     accumulate: int = setting(1, help="batches whose gradients make one update", minimum=1)
-    optimizer: str = setting("adam", help="adam (the paper) or adamw", choices=tuple(OPTIMIZERS))
+    optimizer: str = setting(
+        "adam", help="adam (the paper), adamw, or muon (for the matrices of blocks)", choices=tuple(OPTIMIZERS)
+    )
     beta1: float = setting(0.9, help="Adam's decay of the mean gradient", minimum=0.0, below=1.0)
     beta2: float = setting(0.98, help="Adam's decay of the mean squared gradient", minimum=0.0, below=1.0)
     epsilon: float = setting(1e-9, help="Adam's ε", minimum=0.0)
