@@ -40,8 +40,9 @@ format: $(TOOLS) ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(TOOLS) ## the quick measurements of benchmarks/
-	@set -e; [ -n "$(wildcard benchmarks/bench_*.py)" ] || echo "no benchmarks/bench_*.py"; for file in $(sort $(wildcard benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python "$$file"; done
+bench: $(TOOLS) ## the quick measurements of benchmarks/ (PEERS=FOLDER: beside other libraries; DATA=FOLDER: on that text)
+	@set -e; for file in $(filter-out %_studies.py,$(sort $(wildcard benchmarks/bench_*.py))); do \
+		echo "== $$file"; PEERS="$(PEERS)" DATA="$(DATA)" $(BIN)/python "$$file"; done
 
 clean: ## remove .venv, caches and the demo's output
 	rm -rf -- $(ENVIRONMENT) $(DEMO) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
