@@ -24,7 +24,10 @@ from pathlib import Path
 
 COMPILERS = ("c++", "g++", "clang++")  # after $CXX
 FLAGS = ("-O3", "-std=c++17", "-ffp-contract=fast", "-fPIC", "-shared", "-w")
-NATIVE = (("-march=native",), ("-mcpu=native",))  # what a compiler calls the processor that it runs on: the first it accepts
+NATIVE = (
+    ("-march=native",),
+    ("-mcpu=native",),
+)  # what a compiler calls the processor that it runs on: the first it accepts
 PATIENCE = 300.0  # seconds that a compiler may take
 
 _lock = threading.Lock()
@@ -40,17 +43,17 @@ class Compiled:
     reason: str = ""
 
 
-def compiled(source: Path, wished: tuple[str, ...] = ()) -> Compiled:
+def compiled(source: Path, wished: tuple[str, ...] = (), shared: Path | None = None) -> Compiled:
     """The library that ``source``, with the headers beside it, is compiled to: from the cache, or made now.
 
-    ``wished``: further flags, where the compiler takes them. Making takes seconds, and says so, through ``logging``,
-    before it begins.
+    ``wished``: further flags, where the compiler takes them. ``shared``: a folder of further headers. Making takes
+    seconds, and says so, through ``logging``, before it begins.
     """
     if os.environ.get("REGARD_NATIVE") == "0":
         return Compiled(None, None, "REGARD_NATIVE is 0")
     with _lock:  # threads of this process wait for each other; other processes make a file of their own and rename it
         try:
-            return _compiled(source, wished)
+            return _compiled(_Task(source, wished, shared))
         except (OSError, subprocess.SubprocessError) as error:
             return Compiled(None, None, f"{error}")
 
@@ -63,15 +66,34 @@ def cache_folder() -> Path:
     return (Path(caches) if caches else Path.home() / ".cache") / "regard"
 
 
-def _compiled(source: Path, wished: tuple[str, ...]) -> Compiled:
+@dataclass(frozen=True)
+class _Task:
+    source: Path
+    wished: tuple[str, ...]
+    shared: Path | None
+
+    def headers(self) -> list[Path]:
+        folders = (self.source.parent, self.shared) if self.shared else (self.source.parent,)
+        return [path for folder in folders for path in sorted(folder.glob("*.h"))]
+
+    def command(self, compiler: list[str], extra: tuple[str, ...], made: Path) -> list[str]:
+        found = ["-I", str(self.shared)] if self.shared else []
+        return [*compiler, *FLAGS, *extra, *found, str(self.source), "-o", str(made)]
+
+
+def _compiled(task: _Task) -> Compiled:
     compiler = find_compiler()
     if compiler is None:
         return Compiled(None, None, "no C++ compiler ($CXX, " + ", ".join(COMPILERS) + ")")
     folder = cache_folder()
-    path = folder / f"{source.stem}-{_fingerprint(source, compiler, wished)}.so"
+    path = folder / f"{task.source.stem}-{_fingerprint(task, compiler)}.so"
+    failure = path.with_suffix(".failed")  # what this compiler cannot compile, it need not try at every start
     if not path.exists():
+        if failure.exists():
+            return Compiled(None, None, failure.read_text(encoding="utf-8"))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if reason := _make(source, compiler, path, wished):
+        if reason := _make(task, compiler, path):
+            failure.write_text(reason, encoding="utf-8")
             return Compiled(None, None, reason)
     return Compiled(ctypes.CDLL(str(path)), path)
 
@@ -84,13 +106,13 @@ def find_compiler() -> list[str] | None:
     return next(([path] for path in map(shutil.which, COMPILERS) if path), None)
 
 
-def _make(source: Path, compiler: list[str], path: Path, wished: tuple[str, ...]) -> str:
+def _make(task: _Task, compiler: list[str], path: Path) -> str:
     """Compile to ``path``, whole or not at all; "" or what went wrong."""
-    _log.warning("compiling %s for this machine, once (some seconds) …", source.stem)
+    _log.warning("compiling %s for this machine, once (some seconds) …", task.source.stem)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-") as beside:
         made, said = Path(beside) / path.name, ""
-        for extra in [(*native, *wish) for wish in dict.fromkeys((wished, ())) for native in (*NATIVE, ())]:
-            command = [*compiler, *FLAGS, *extra, str(source), "-o", str(made)]
+        for extra in [(*native, *wish) for wish in dict.fromkeys((task.wished, ())) for native in (*NATIVE, ())]:
+            command = task.command(compiler, extra, made)
             run = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PATIENCE)
             if run.returncode == 0 and made.exists():
                 made.replace(path)
@@ -99,11 +121,11 @@ def _make(source: Path, compiler: list[str], path: Path, wished: tuple[str, ...]
     return f"{compiler[0]} failed: {said}"
 
 
-def _fingerprint(source: Path, compiler: list[str], wished: tuple[str, ...]) -> str:
+def _fingerprint(task: _Task, compiler: list[str]) -> str:
     digest = hashlib.sha256()
-    for path in (source, *sorted(source.parent.glob("*.h"))):
+    for path in (task.source, *task.headers()):
         digest.update(path.read_bytes())
-    for part in (*FLAGS, *sum(NATIVE, wished), *_facts_of(compiler), *_processor()):
+    for part in (*FLAGS, *sum(NATIVE, task.wished), *_facts_of(compiler), *_processor()):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()[:20]
 

@@ -151,3 +151,28 @@ def test_bytes_go_in_and_out_as_utf8_whatever_the_locale(run, model):
     assert found.returncode == 0, found.stderr
     assert found.stdout.decode("utf-8") == model.translate([text.strip()])[0] + "\n"
     assert not re.search(rb"Traceback", found.stderr)
+
+
+def test_fast_changes_the_products_or_says_why_not(run: Path, command, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f"{line}\n" for line in ("the dog sees a cat", "a red car"))
+    choice = load(run).translator.engines.choose(load(run).settings(products="int8"))
+    ended = command("translate", run, "--fast", "--json", stdin=text)
+    assert ended.code == 0
+    assert len(ended.out.splitlines()) == 2
+    if choice.reason:
+        assert f"--fast changes nothing: {choice.reason}" in ended.err
+    else:
+        assert ended.err == ""
+        assert ended.out != command("translate", run, "--json", stdin=text).out
+    monkeypatch.setenv("REGARD_NATIVE", "0")
+    without = command("translate", run, "--fast", "--json", stdin=text)
+    assert "--fast changes nothing: REGARD_NATIVE is 0" in without.err
+    assert [json.loads(line)["source"] for line in without.out.splitlines()] == text.splitlines()
+
+
+def test_a_model_opens_without_the_compiler_of_torch(run: Path) -> None:
+    """It takes longer to load than torch itself, and opening a model draws and compiles nothing."""
+    code = "import sys, regard; regard.load(sys.argv[1]); print(*{'torch._dynamo', 'sympy'} & set(sys.modules))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-c", code, str(run)]
+    assert subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout == "\n"

@@ -100,6 +100,13 @@ def test_the_machine_decides_only_where_it_is_asked(monkeypatch, precision, able
     assert choose_dtype(precision) == dtype
 
 
+@pytest.mark.parametrize(("able", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_gpu_that_trains_decides_for_itself(monkeypatch, able, dtype):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: able and not including_emulation)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: not able)
+    assert choose_dtype("auto", torch.device("cuda")) == dtype
+
+
 @pytest.mark.parametrize("able", [True, False])
 def test_a_gpu_on_which_nothing_is_trained_is_not_asked(monkeypatch, able):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

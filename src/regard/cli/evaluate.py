@@ -27,6 +27,9 @@ def evaluate(
     rouge: Annotated[bool, typer.Option("--rouge", help="ROUGE as well, for summaries.")] = False,
     beam: Annotated[int | None, typer.Option(help="Hypotheses kept at each step; 1 is greedy.")] = None,
     length_penalty: Annotated[float | None, typer.Option(help="α of the length penalty.")] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Translate with products in 8 bits, where this machine can.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write translations or labels here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -58,7 +61,7 @@ def evaluate(
     from regard.runs.measure_texts import Columns
 
     of_text = {"--label": label, "--text-column": text_column, "--second-column": second_column, "--unit": unit}
-    of_pairs = {"--beam": beam, "--length-penalty": length_penalty, "--rouge": rouge}
+    of_pairs = {"--beam": beam, "--length-penalty": length_penalty, "--rouge": rouge, "--fast": fast}
     evaluated.check_files("evaluate", (source, target, text), {**of_pairs, "--alignments": alignments}, of_text)
     if alignments is not None:
         evaluated.check_unheeded("--alignments", {**of_pairs, "--out": out})
@@ -72,7 +75,7 @@ def evaluate(
         case "translations":
             assert source is not None
             assert target is not None
-            changes = {"beam": beam, "length_penalty": length_penalty}
+            changes = {"beam": beam, "length_penalty": length_penalty, "products": "int8" if fast else None}
             settings = {name: value for name, value in changes.items() if value is not None}
             if alignments is None:
                 shown = evaluated.translations(names, models, (source, target), settings, rouge, out)

@@ -54,6 +54,19 @@ class DecodingSettings:
     threads: int = setting(
         1, help="CPU threads; 1 gives a sentence the same result in every batch; 0: leave as it is", minimum=0
     )
+    engine: str = setting(
+        "auto",
+        help="what runs the model: native, compiled on this machine; torch; auto: native where it can",
+        choices=("auto", "native", "torch"),
+    )
+    products: str = setting(
+        "float32",
+        help="numbers of the native engine's matrix products; int8 is faster, and nearly as good",
+        choices=("float32", "int8"),
+    )
+    workers: int = setting(
+        0, help="sentences that the native engine's threads share; 0: a thread for each core", minimum=0
+    )
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))

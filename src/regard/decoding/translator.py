@@ -12,6 +12,7 @@ from regard.decoding.batches import source_batches
 from regard.decoding.hypothesis import Hypothesis
 from regard.decoding.inference import inference
 from regard.decoding.interface import Decodable, TextCoder, most_tokens_of, wrap_source
+from regard.decoding.native.choice import Engines, cores
 from regard.decoding.search import search
 from regard.decoding.settings import DecodingSettings
 from regard.errors import DataError
@@ -57,6 +58,7 @@ class Translator:
         self.module: nn.Module = model
         self.source = source
         self.target = target
+        self.engines = Engines(model)
 
     def translate(
         self, texts: Sequence[str], settings: DecodingSettings = PAPER, progress: Progress | None = None
@@ -98,15 +100,31 @@ class Translator:
         self._check_positions(sources, most_tokens, name)
         found: list[tuple[Hypothesis, ...]] = [(EMPTY,)] * len(texts)
         done = first + len(texts) - len(sources)
+        if not sources:
+            return [Translation(n_best) for n_best in found]
+        tell = None if progress is None else lambda more: progress(done + more)
+        for numbers, results in self._search(sources, settings, most_tokens, tell):
+            for number, hypotheses in zip(numbers, results, strict=True):
+                found[number - first] = self._read(hypotheses)
+        return [Translation(n_best) for n_best in found]
+
+    def _search(
+        self, sources: dict[int, list[int]], settings: DecodingSettings, most_tokens: int | None, tell: Progress | None
+    ) -> Iterator[tuple[list[int], list[list[Hypothesis]]]]:
+        """The numbers of some sentences and what was found for each; ``tell`` hears how many are done."""
+        engine = self.engines.choose(settings).engine
+        if engine is not None:
+            workers = settings.workers or cores()
+            yield list(sources), engine.search(list(sources.values()), settings, workers, tell)
+            return
+        done = 0
         with inference(self.module, settings.threads) as device:
             for batch in source_batches(sources, self._pad(), settings, device, most_tokens):
                 results = search(self.model, batch, settings)
-                for number, hypotheses in zip(batch.numbers.tolist(), results, strict=True):
-                    found[number - first] = self._read(hypotheses)
+                yield batch.numbers.tolist(), results
                 done += len(results)
-                if progress is not None:
-                    progress(done)
-        return [Translation(n_best) for n_best in found]
+                if tell is not None:
+                    tell(done)
 
     def _pad(self) -> int:
         return self.model.eos if self.model.source_pad is None else self.model.source_pad

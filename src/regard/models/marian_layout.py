@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from regard.models.vocabulary import Vocabulary
@@ -32,9 +31,9 @@ def marian_form(vocabulary: Vocabulary, table: Tensor | None = None) -> PublicFo
     def inward(tensors: Tensors) -> Tensors:
         if "final_logits_bias" not in tensors:
             return tensors
-        bias = tensors["final_logits_bias"].flatten()
-        padding = torch.arange(len(bias), device=bias.device) == vocabulary.target - 1
-        return {**tensors, "final_logits_bias": bias.masked_fill(padding, 0.0)}
+        bias = tensors["final_logits_bias"].flatten().clone()
+        bias[vocabulary.target - 1 :] = 0.0
+        return {**tensors, "final_logits_bias": bias}
 
     tables = (r"(en|de)coder\.embed_positions\.weight",)
     return PublicForm(_NAMES, _OUTPUT, "model.", tables, outward, inward)

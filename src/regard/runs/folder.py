@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
+from torch.overrides import TorchFunctionMode
 
 from regard import families
 from regard.config import read_toml
@@ -39,6 +40,8 @@ CONFIG, WEIGHTS, RECIPE = "config.json", "model.safetensors", "recipe.toml"
 METRICS, REPORT, CARD = "metrics.jsonl", "report.html", "README.md"
 TOKENIZER, TARGET_TOKENIZER = "tokenizer.json", "target_tokenizer.json"
 CHECKPOINTS = "checkpoints"
+DRAWING = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "xavier_uniform_", "orthogonal_"}  # numbers
+MAKING = (torch.empty, torch.zeros, torch.ones)
 MOST_LAYERS = 1000  # of any model that there is: a damaged file must not make us build more
 
 
@@ -158,11 +161,25 @@ def _check_weights(
 ) -> Fit:
     """That the weights fit is found out by their shapes alone, before any memory is taken for them."""
     try:
-        with torch.device("meta"):
+        with _ShapesAlone():
             return check_fit(family.build(*parts), form, shapes, fresh=fresh)
     except RuntimeError as error:  # sizes that no tensor can have
         action = "use the files that were saved together"
         raise CheckpointError.because(folder / CONFIG, error, "possible sizes", action) from error
+
+
+class _ShapesAlone(TorchFunctionMode):
+    """New weights have shapes and no memory, and nothing is drawn for them.
+
+    ``torch.device("meta")`` would do as much for every tensor; but to draw or to count without memory, torch loads its
+    compiler, which takes longer than to load torch.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call ``func``, unless it draws."""
+        if getattr(func, "__name__", "") in DRAWING:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **({**(kwargs or {}), "device": "meta"} if func in MAKING else kwargs or {}))
 
 
 def read_json(path: Path) -> dict[str, Any]:

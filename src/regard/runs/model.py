@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,9 @@ class Model:
                 "decoding", error, "settings of decoding", "see regard translate --help"
             ) from error
 
-    @property
+    @cached_property
     def translator(self) -> Translator:
-        """The model between its two tokenizers."""
+        """The model between its two tokenizers. It is kept, because it keeps the weights as its engine packed them."""
         self._needs("translate", hasattr(self.module, "decoder") and self.head.kind == "language")
         return Translator(self.module, self.source_tokenizer, self.target_tokenizer)
 

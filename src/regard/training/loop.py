@@ -6,10 +6,11 @@ that is stopped anywhere and restored goes on to the same bits.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from regard.errors import CheckpointError, TrainingError
+from regard.errors import CheckpointError, SettingError, TrainingError
 from regard.models.state import mismatches
 from regard.tasks.loss import Losses
 from regard.training.averaging import RunningAverage
@@ -83,7 +84,9 @@ class Trainer:
     def __init__(self, model: nn.Module, task: Task, feed: Feed, schedule: Schedule, settings: TrainSettings) -> None:
         self.model, self.task, self.feed = model, task, feed
         self.schedule, self.settings = schedule, settings
-        self.weights = MasterWeights(model, choose_dtype(settings.precision))
+        self.device = find_device(settings.device)
+        model.to(self.device)
+        self.weights = MasterWeights(model, choose_dtype(settings.precision, self.device))
         apart = settings.optimizer == "muon"
         groups = grouped_by_rate(model, self.weights.parameters, settings.layer_decay, matrices_apart=apart)
         self._trained = [name for group in groups for name in group.names]
@@ -132,7 +135,7 @@ class Trainer:
         tokens = sum(batch.target_tokens for batch in batches)
         smoothed = plain = 0.0
         for batch in batches:
-            losses = self.task.losses(self.model, batch)
+            losses = self.task.losses(self.model, moved(batch, self.device))
             (losses.smoothed / tokens).backward()
             self.weights.collect_gradients()
             smoothed, plain = smoothed + losses.smoothed.item(), plain + losses.plain.item()
@@ -163,8 +166,8 @@ class Trainer:
             self.average.update(self.weights.tensors(), number)
 
     def kept_weights(self) -> dict[str, Tensor]:
-        """The float32 weights to validate and save: the running average where there is one."""
-        return dict(self.average.weights) if self.average is not None else self.weights.tensors()
+        """The float32 weights to validate and save, on the processor: the running average where there is one."""
+        return _on_processor(self.average.weights if self.average is not None else self.weights.tensors())
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that must be restored for the next step to be the same, as named tensors."""
@@ -172,7 +175,7 @@ class Trainer:
         state |= {f"optimizer/{key}": value for key, value in optimizer_tensors(self.optimizer, self._trained).items()}
         if self.average is not None:
             state |= {f"average/{name}": weight for name, weight in self.average.weights.items()}
-        return state
+        return _on_processor(state)
 
     def restore(self, tensors: dict[str, Tensor], step: int, place: Place) -> None:
         """Go back to where ``tensors`` were taken. Raises CheckpointError where they are another model's."""
@@ -193,6 +196,26 @@ class Trainer:
                 weight.copy_(parts[part][name])
         self.weights.publish()
         self.step, self.place = step, place
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name. Raises SettingError where it is a GPU and torch sees none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SettingError.because("train.device", name, "a GPU that torch sees", "use train.device=cpu")
+    return torch.device(name)
+
+
+def moved(batch: Any, device: torch.device) -> Any:
+    """The batch with its tensors on the device; itself where they are there."""
+    if device.type == "cpu":
+        return batch
+    parts = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+    on_device = {name: part.to(device) for name, part in parts.items() if isinstance(part, Tensor)}
+    return dataclasses.replace(batch, **on_device)
+
+
+def _on_processor(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.cpu() for name, tensor in tensors.items()}
 
 
 def seed_of_step(seed: int, step: int) -> int:

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from regard.layers.norm import BatchNorm
 
+CPU = torch.device("cpu")
+
 
 class MasterWeights:
     """The float32 weights that are trained, and the model's own, which may be bfloat16.
@@ -55,13 +57,15 @@ class MasterWeights:
         return {name: weight.detach() for name, weight in self.parameters.items()} | self._statistics
 
 
-def choose_dtype(precision: str) -> torch.dtype:
-    """The type of the products: "auto" is bfloat16 where the processor multiplies it, else float32."""
+def choose_dtype(precision: str, device: torch.device = CPU) -> torch.dtype:
+    """The type of the products: "auto" is bfloat16 where the device multiplies it, else float32."""
     if precision == "auto":
-        precision = "bfloat16" if has_bfloat16() else "float32"
+        precision = "bfloat16" if has_bfloat16(device) else "float32"
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
-def has_bfloat16() -> bool:
-    """Whether the processor, which is what trains, has instructions for bfloat16 products."""
+def has_bfloat16(device: torch.device = CPU) -> bool:
+    """Whether what trains has instructions for bfloat16 products."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     return bool(torch.cpu._is_avx512_bf16_supported())

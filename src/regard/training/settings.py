@@ -48,6 +48,9 @@ class TrainSettings:
         None, help="ε_ls of section 5.4; if not given, 0.1 for translation and else none", minimum=0.0, below=1.0
     )
     precision: str = setting("auto", help="of the products", choices=("auto", "float32", "bfloat16"))
+    device: str = setting(
+        "cpu", help="where the model learns: cpu, or cuda, which is not tried out yet", choices=("cpu", "cuda")
+    )
     seed: int = setting(1, help="of weights, order and dropout", minimum=0)
     threads: int = setting(0, help="processor threads; 0 takes every core", minimum=0)
     save_every: int | None = setting(None, help="steps between checkpoints; 12 checkpoints if not given", minimum=1)

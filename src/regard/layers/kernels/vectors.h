@@ -13,6 +13,13 @@
 #include <immintrin.h>
 #endif
 
+// Sums in an array stay in registers only where the loops over them are unrolled.
+#if defined(__clang__)
+#define REGARD_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define REGARD_UNROLL _Pragma("GCC unroll 8")
+#endif
+
 namespace regard {
 
 // A tile of a product has `tile_rows` rows and `panel` vectors of columns, so that its sums fit into the registers.

@@ -186,7 +186,8 @@ class PairMaterial(Material):
         if not texts:
             return {}
         longest = self.recipe.decode.max_extra
-        settings = replace(GREEDY, max_extra=longest, threads=self.settings.threads or torch.get_num_threads())
+        threads = self.settings.threads or torch.get_num_threads()
+        settings = replace(GREEDY, max_extra=longest, threads=threads, workers=threads)
         found = self._translator(module).translate([source for source, _ in texts], settings)
         return {"valid_bleu": corpus_bleu([one.text for one in found], [target for _, target in texts])}
 
