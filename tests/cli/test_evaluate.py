@@ -54,6 +54,16 @@ def test_scores_are_sacrebleu_s_on_the_lines_of_translate(
     assert found["perplexity"]["perplexity"] == pytest.approx(math.exp(found["perplexity"]["nats_per_token"]))
 
 
+def test_fast_scores_the_lines_of_fast_translate_or_says_why_not(
+    command, finished_run, test_set, toy, tmp_path, monkeypatch
+):
+    lines = command("translate", finished_run, toy / "test.en", "--fast").out.splitlines()
+    assert command("evaluate", finished_run, *test_set, "--fast", "--out", tmp_path / "out.txt").code == 0
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines() == lines
+    monkeypatch.setenv("REGARD_NATIVE", "0")
+    assert "--fast changes nothing: REGARD_NATIVE is 0" in command("evaluate", finished_run, *test_set, "--fast").err
+
+
 def test_a_run_is_not_better_than_itself(command, finished_run, test_set):
     ended = command("evaluate", finished_run, *test_set, "--against", finished_run, "--json")
     against = json.loads(ended.out)["against"]

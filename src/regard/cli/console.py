@@ -22,6 +22,12 @@ def messages() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def say_if_not_fast(model: Any, settings: Any) -> None:
+    """What keeps ``--fast`` from changing anything, if something does."""
+    if reason := model.translator.engines.choose(settings).reason:
+        messages().print(f"--fast changes nothing: {reason}", markup=False)
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on standard output; the first column to the left, the others as they come."""
     table = Table(title=title, title_justify="left", show_header=any(columns), show_edge=False, pad_edge=False)

@@ -57,6 +57,7 @@ def evaluate(
     - `regard evaluate runs/opinions --text test.tsv --label label`
     """
     from regard.cli import evaluated
+    from regard.cli.console import say_if_not_fast
     from regard.runs.folder import load
     from regard.runs.measure_texts import Columns
 
@@ -77,6 +78,8 @@ def evaluate(
             assert target is not None
             changes = {"beam": beam, "length_penalty": length_penalty, "products": "int8" if fast else None}
             settings = {name: value for name, value in changes.items() if value is not None}
+            for model in models if fast else ():
+                say_if_not_fast(model, model.settings(**settings))
             if alignments is None:
                 shown = evaluated.translations(names, models, (source, target), settings, rouge, out)
             else:

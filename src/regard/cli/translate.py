@@ -42,7 +42,7 @@ def translate(
 
     - `regard translate runs/de-en test.de --beam 5 --json > test.jsonl`
     """
-    from regard.cli.console import counting, messages
+    from regard.cli.console import counting, say_if_not_fast
     from regard.data.corpus import read_lines
     from regard.data.lines import decoded_lines
     from regard.runs.folder import load
@@ -63,8 +63,8 @@ def translate(
         "products": "int8" if fast else None,
     }
     settings = model.settings(**{name: value for name, value in given.items() if value is not None})
-    if fast and (reason := model.translator.engines.choose(settings).reason):
-        messages().print(f"--fast changes nothing: {reason}", markup=False)
+    if fast:
+        say_if_not_fast(model, settings)
     lines = read_lines(file) if file else decoded_lines(sys.stdin.buffer, "standard input")
     name = str(file) if file else "standard input"
     ours, theirs = tee(lines)  # holds only as many lines as one reader is ahead of the other

@@ -111,3 +111,10 @@ def test_no_mask_is_kept_for_the_way_back():
     with torch.autograd.graph.saved_tensors_hooks(kept.append, lambda tensor: tensor):
         residual.dropped(x, 0.5)
     assert not kept
+
+
+def test_a_second_derivative_is_refused_and_not_silently_zero():
+    x = torch.randn(2, 16, requires_grad=True)
+    (first,) = torch.autograd.grad(dropped(x, 0.1).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.sum().backward()

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from regard.layers.kernels.library import kernel, pointer, serves, threads
 from regard.notation import HeadOutputs, Keys, Mask, Queries, Values
@@ -79,6 +80,7 @@ class _Attention(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, weights = context.saved_tensors
         outer = gradients[0] if gradients[0].stride(3) == 1 else gradients[0].contiguous()

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from regard.layers.kernels.library import Dropout, kernel, pointer, threads
 
@@ -39,6 +40,7 @@ class _AddDropped(torch.autograd.Function):
         return _add_dropped(x if x is None else x.contiguous(), s.contiguous(), context.dropout)
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         by_s = _add_dropped(None, gradients[0].contiguous(), context.dropout)
         return gradients[0] if context.added else None, by_s, None
@@ -69,6 +71,7 @@ class _AddNorm(torch.autograd.Function):
         return y
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         h, means, scales, gain = context.saved_tensors
         by_x, by_s = torch.empty_like(h), torch.empty_like(h)
