@@ -76,7 +76,7 @@ def arms_of(model: Path, text: Path, mode: Mode, peers: Path | None, threads: in
 def _ctranslate2(python: Path, common: tuple[str, ...], mode: Mode, threads: int) -> Iterator[Arm]:
     """Workers × threads: every core on one batch, and a core to each of several. One line at a time gets one core:
 
-    there more were slower, always.
+    where this was tried more were slower.
     """
     ways = {(1, 1)} if mode.alone else {(1, threads), (threads, 1)}
     for products in ("float32", "int8"):

@@ -42,6 +42,7 @@ TOKENIZER, TARGET_TOKENIZER = "tokenizer.json", "target_tokenizer.json"
 CHECKPOINTS = "checkpoints"
 DRAWING = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "xavier_uniform_", "orthogonal_"}  # numbers
 MAKING = (torch.empty, torch.zeros, torch.ones)
+MOST_WIDTH = 20_000  # that is taken for a real model's before its weights are compared
 MOST_LAYERS = 1000  # of any model that there is: a damaged file must not make us build more
 
 
@@ -161,11 +162,16 @@ def _check_weights(
 ) -> Fit:
     """That the weights fit is found out by their shapes alone, before any memory is taken for them."""
     try:
-        with _ShapesAlone():
+        with torch.device("meta") if _is_huge(parts[0]) else _ShapesAlone():
             return check_fit(family.build(*parts), form, shapes, fresh=fresh)
     except RuntimeError as error:  # sizes that no tensor can have
         action = "use the files that were saved together"
         raise CheckpointError.because(folder / CONFIG, error, "possible sizes", action) from error
+
+
+def _is_huge(model: Any) -> bool:
+    """Whether even the tables that are worked out, and not drawn, would take much memory."""
+    return max(getattr(model, name, None) or 0 for name in ("d_model", "d_k")) > MOST_WIDTH
 
 
 class _ShapesAlone(TorchFunctionMode):
