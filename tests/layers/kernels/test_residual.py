@@ -118,3 +118,19 @@ def test_a_second_derivative_is_refused_and_not_silently_zero():
     (first,) = torch.autograd.grad(dropped(x, 0.1).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         first.sum().backward()
+
+
+def test_columns_far_apart_draw_for_themselves_too():
+    torch.manual_seed(0)
+    kept = dropped(torch.ones(50, 256), 0.5)
+    assert not torch.equal(kept[:, :128], kept[:, 128:])
+
+
+def test_bfloat16_is_rounded_as_torch_rounds_it():
+    x, s = torch.randn(40, 64).bfloat16(), torch.randn(40, 64).bfloat16()
+    assert torch.equal(add_dropped(x, s, 0.0), (x.float() + s.float()).bfloat16())
+
+
+def test_a_row_of_equal_numbers_is_no_division_by_zero():
+    flat, shift = torch.ones(1, 16), torch.randn(16)
+    torch.testing.assert_close(add_norm(flat, flat, 0.0, torch.ones(16), shift, 1e-5)[0], shift)
