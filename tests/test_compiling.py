@@ -121,6 +121,18 @@ def test_a_compiler_that_fails_is_asked_once(source: Path, tmp_path: Path, monke
     assert times(calls) == before
 
 
+@pytest.mark.parametrize("end", ["kill -9 $$", 'echo "fatal error: Killed signal terminated program" >&2; exit 1'])
+def test_a_compiler_that_was_killed_is_asked_again(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    calls = tmp_path / "calls"
+    killed = write_compiler(tmp_path / "killed", f'echo called >> "{calls}"\n{end}')
+    monkeypatch.setenv("CXX", str(killed))
+    assert compiled(source).reason == f"{killed} was killed"
+    assert compiled(source).reason == f"{killed} was killed"
+    assert times(calls) == 2
+
+
 def test_a_cache_that_cannot_be_written_is_a_reason(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,10 +24,7 @@ from pathlib import Path
 
 COMPILERS = ("c++", "g++", "clang++")  # after $CXX
 FLAGS = ("-O3", "-std=c++17", "-ffp-contract=fast", "-fPIC", "-shared", "-w")
-NATIVE = (
-    ("-march=native",),
-    ("-mcpu=native",),
-)  # what a compiler calls the processor that it runs on: the first it accepts
+NATIVE = ("-march=native", "-mcpu=native")  # the compilers' names for the processor that they run on; one will do
 PATIENCE = 300.0  # seconds that a compiler may take
 
 _lock = threading.Lock()
@@ -76,6 +73,12 @@ class _Task:
         folders = (self.source.parent, self.shared) if self.shared else (self.source.parent,)
         return [path for folder in folders for path in sorted(folder.glob("*.h"))]
 
+    def attempts(self) -> list[tuple[str, ...]]:
+        """Further flags, the most wished for first, none of them last."""
+        return [
+            (*native, *wish) for wish in dict.fromkeys((self.wished, ())) for native in (*((n,) for n in NATIVE), ())
+        ]
+
     def command(self, compiler: list[str], extra: tuple[str, ...], made: Path) -> list[str]:
         found = ["-I", str(self.shared)] if self.shared else []
         return [*compiler, *FLAGS, *extra, *found, str(self.source), "-o", str(made)]
@@ -111,12 +114,14 @@ def _make(task: _Task, compiler: list[str], path: Path) -> str:
     _log.warning("compiling %s for this machine, once (some seconds) …", task.source.stem)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-") as beside:
         made, said = Path(beside) / path.name, ""
-        for extra in [(*native, *wish) for wish in dict.fromkeys((task.wished, ())) for native in (*NATIVE, ())]:
+        for extra in task.attempts():
             command = task.command(compiler, extra, made)
             run = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PATIENCE)
             if run.returncode == 0 and made.exists():
                 made.replace(path)
                 return ""
+            if run.returncode < 0 or "Killed" in run.stderr:  # for want of memory, perhaps: another day it may do
+                raise subprocess.SubprocessError(f"{compiler[0]} was killed")
             said = said or next(iter(run.stderr.strip().splitlines()), f"exit code {run.returncode}")
     return f"{compiler[0]} failed: {said}"
 
@@ -125,7 +130,7 @@ def _fingerprint(task: _Task, compiler: list[str]) -> str:
     digest = hashlib.sha256()
     for path in (task.source, *task.headers()):
         digest.update(path.read_bytes())
-    for part in (*FLAGS, *sum(NATIVE, task.wished), *_facts_of(compiler), *_processor()):
+    for part in (*FLAGS, *NATIVE, *task.wished, *_facts_of(compiler), *_processor()):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()[:20]
 

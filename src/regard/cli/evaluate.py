@@ -57,7 +57,6 @@ def evaluate(
     - `regard evaluate runs/opinions --text test.tsv --label label`
     """
     from regard.cli import evaluated
-    from regard.cli.console import say_if_not_fast
     from regard.runs.folder import load
     from regard.runs.measure_texts import Columns
 
@@ -76,11 +75,8 @@ def evaluate(
         case "translations":
             assert source is not None
             assert target is not None
-            changes = {"beam": beam, "length_penalty": length_penalty, "products": "int8" if fast else None}
-            settings = {name: value for name, value in changes.items() if value is not None}
-            for model in models if fast else ():
-                say_if_not_fast(model, model.settings(**settings))
             if alignments is None:
+                settings = _settings(models, beam=beam, length_penalty=length_penalty, fast=fast)
                 shown = evaluated.translations(names, models, (source, target), settings, rouge, out)
             else:
                 shown = evaluated.alignments(names, models, (source, target), alignments)
@@ -95,6 +91,17 @@ def evaluate(
             assert target is not None
             shown = evaluated.couples(run, models[0], source, target)
     _print(shown, as_json)
+
+
+def _settings(models: list[Any], *, beam: int | None, length_penalty: float | None, fast: bool) -> dict[str, Any]:
+    """The settings that were given. Says where a model cannot heed ``fast``."""
+    from regard.cli.console import say_if_not_fast
+
+    changes = {"beam": beam, "length_penalty": length_penalty, "products": "int8" if fast else None}
+    settings = {name: value for name, value in changes.items() if value is not None}
+    for model in models if fast else ():
+        say_if_not_fast(model, model.settings(**settings))
+    return settings
 
 
 def _print(shown: Any, as_json: bool) -> None:

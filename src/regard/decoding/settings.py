@@ -65,7 +65,7 @@ class DecodingSettings:
         choices=("float32", "int8"),
     )
     workers: int = setting(
-        0, help="sentences that the native engine's threads share; 0: a thread for each core", minimum=0
+        0, help="threads of the native engine, which share the sentences; 0: one for each core", minimum=0
     )
 
     def __post_init__(self) -> None:

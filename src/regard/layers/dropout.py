@@ -56,6 +56,11 @@ class Dropout(nn.Module):
         super().__init__()
         self.rate = rate
 
+    @property
+    def present_rate(self) -> float:
+        """The rate while training, else 0."""
+        return self.rate if self.training else 0.0
+
     def forward(self, x: Tensor) -> Tensor:
         """``x`` with some values dropped while training."""
-        return dropout(x, self.rate) if self.training else x
+        return dropout(x, self.present_rate)

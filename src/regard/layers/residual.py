@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from regard.layers.dropout import Dropout, add_dropped
 from regard.layers.kernels import residual as kernels
-from regard.layers.kernels.library import serves
+from regard.layers.kernels.library import UNIT, serves
 from regard.layers.norm import LayerNorm
 from regard.notation import Hidden, Real
 
@@ -26,8 +26,7 @@ class PostNorm(nn.Module):
 
     def forward(self, x: Hidden, sublayer: Sublayer, real: Real | None = None) -> Hidden:
         """Add, then norm. ``real``: the positions that are no padding, for norms over several of them."""
-        rate = self.dropout.rate if self.training else 0.0
-        return add_norm(self.norm, x, sublayer(x), rate, real)
+        return add_norm(self.norm, x, sublayer(x), self.dropout.present_rate, real)
 
 
 class PreNorm(nn.Module):
@@ -40,7 +39,7 @@ class PreNorm(nn.Module):
 
     def forward(self, x: Hidden, sublayer: Sublayer, real: Real | None = None) -> Hidden:
         """Norm first, then add. ``real`` as above."""
-        return add_dropped(x, sublayer(self.norm(x, real)), self.dropout.rate if self.training else 0.0)
+        return add_dropped(x, sublayer(self.norm(x, real)), self.dropout.present_rate)
 
 
 class NoResidual(nn.Module):
@@ -58,7 +57,7 @@ class NoResidual(nn.Module):
 
 def add_norm(norm: nn.Module, x: Hidden, s: Hidden, rate: float, real: Real | None) -> Hidden:
     """norm(x + dropout(s))."""
-    fits = x.shape[-1] % kernels.LANES == 0 and torch.is_grad_enabled()
+    fits = x.shape[-1] % UNIT == 0 and torch.is_grad_enabled()
     if fits and isinstance(norm, LayerNorm) and serves(x, s, norm.weight, norm.bias):
         return kernels.add_norm(x, s, rate, norm.weight, norm.bias, norm.epsilon)
     return norm(add_dropped(x, s, rate), real)

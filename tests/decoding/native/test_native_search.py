@@ -270,7 +270,7 @@ def test_what_is_not_known_is_left_to_torch(words, changes, change, reason):
     choice = engines.choose(DecodingSettings())
     assert (choice.engine, choice.reason) == (None, reason)
     with pytest.raises(
-        SettingError, match=f"engine: got native; expected a task for it, and there is: {reason}; use auto"
+        SettingError, match=f"engine: got native; expected a case without this hindrance: {reason}; use auto"
     ):
         engines.choose(NATIVE)
     assert len(Translator(model, words, words).translate(["3 4"], DecodingSettings(max_extra=3))) == 1

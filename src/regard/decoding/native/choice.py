@@ -48,7 +48,9 @@ class Engines:
             return Choice(None, "" if settings.products == "float32" else "engine is torch")
         choice = self._native(settings)
         if settings.engine == "native" and choice.reason:
-            raise SettingError.because("engine", "native", f"a task for it, and there is: {choice.reason}", "use auto")
+            raise SettingError.because(
+                "engine", "native", f"a case without this hindrance: {choice.reason}", "use auto"
+            )
         return choice
 
     def _native(self, settings: DecodingSettings) -> Choice:

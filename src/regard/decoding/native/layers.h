@@ -143,20 +143,4 @@ inline Lanes activated(int kind, Lanes x) {
     }
 }
 
-// Softmax over the first `count` numbers of a row. Those behind them, up to a whole unit, become zero.
-inline void softmax(float* row, int count) {
-    int end = padded(count);
-    for (int i = count; i < end; i++) row[i] = -infinity;
-    Lanes most = all(-infinity), total{};
-    for (int i = 0; i < end; i += lanes) most = larger(most, load(row + i));
-    float top = largest(most);
-    for (int i = 0; i < end; i += lanes) {
-        Lanes power = exponential(load(row + i) - top);
-        store(row + i, power);
-        total += power;
-    }
-    float factor = 1.0f / sum(total);
-    for (int i = 0; i < end; i += lanes) store(row + i, load(row + i) * factor);
-}
-
 }  // namespace regard

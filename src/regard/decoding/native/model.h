@@ -146,15 +146,6 @@ inline float* project(const Attention& attention, const float* x, const int32_t*
     return found;
 }
 
-// Keys of one sentence, turned over: [group, key_width, stride], zero behind the last.
-inline void turn_over(const float* keys, int stride_of_rows, int rows, int columns, float* to, int stride) {
-    for (int c = 0; c < columns; c++) {
-        float* line = to + (size_t)c * stride;
-        for (int r = 0; r < rows; r++) line[r] = keys[(size_t)r * stride_of_rows + c];
-        for (int r = rows; r < stride; r++) line[r] = 0.0f;
-    }
-}
-
 // What `rows` queries of every head gather from `count` keys and values of one sentence, all of which they may see.
 inline void gather(const Attention& attention, int rows, const float* queries, int query_stride, const float* keys,
                    const float* values, int value_stride, int count, float* to, Workspace& work) {
@@ -163,10 +154,10 @@ inline void gather(const Attention& attention, int rows, const float* queries, i
     for (int h = 0; h < attention.heads; h++) {
         int g = attention.group_of(h);
         Matrix own{keys + (size_t)g * attention.key_width * stride, stride};
-        product(rows, queries + h * attention.key_width, query_stride, own, attention.key_width, stride, scores, stride);
+        product(rows, {queries + h * attention.key_width, query_stride}, own, attention.key_width, stride, scores, stride);
         for (int r = 0; r < rows; r++) softmax(scores + (size_t)r * stride, count);
         Matrix seen{values + g * attention.value_width, value_stride};
-        product(rows, scores, stride, seen, count, attention.value_width, to + h * attention.value_width, into);
+        product(rows, {scores, stride}, seen, count, attention.value_width, to + h * attention.value_width, into);
     }
 }
 

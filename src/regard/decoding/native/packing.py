@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from regard.decoding.native import views
 from regard.decoding.native.plan import (
-    UNIT,
     AttentionPlan,
     BlockPlan,
     FeedForwardPlan,
@@ -22,6 +21,7 @@ from regard.decoding.native.plan import (
     StackPlan,
     Weight,
 )
+from regard.layers.kernels.library import UNIT
 from regard.layers.position import sinusoids
 
 Floats = NDArray[np.float32]
@@ -29,7 +29,7 @@ Map = tuple[Floats, Floats]  # W [outputs, inputs] and b
 
 
 def padded(width: int) -> int:
-    """The next multiple of UNIT."""
+    """The next multiple of UNIT, to which every width but d_model is padded."""
     return -(-width // UNIT) * UNIT
 
 

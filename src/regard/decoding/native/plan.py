@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from regard.layers.embedding import OutputLayer, TokenEmbedding
 from regard.layers.feedforward import ACTIVATIONS, FeedForward
+from regard.layers.kernels.library import UNIT
 from regard.layers.mask import past
 from regard.layers.multihead import MultiHeadAttention
 from regard.layers.norm import LayerNorm, RMSNorm
@@ -24,8 +25,6 @@ from regard.models.block import DecoderBlock, EncoderBlock
 from regard.models.embedder import Embedder
 from regard.models.stack import Decoder, Encoder
 from regard.models.transformer import EncoderDecoder
-
-UNIT = 16  # d_model must be a multiple of this; every other width is padded to one
 
 
 class NotSupported(Exception):  # noqa: N818  # no error for a user: the reason why torch does the work

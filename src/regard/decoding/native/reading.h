@@ -62,7 +62,7 @@ class Reader {
             int length = one->length(), stride = padded(length);
             float* keys = work.turned_keys.need((size_t)attention.keys() * stride);
             float* own_keys = projected + attention.queries();
-            turn_over(own_keys, wide, length, attention.keys(), keys, stride);
+            turn_over({own_keys, wide}, length, attention.keys(), keys, stride);
             gather(attention, length, projected, wide, keys, own_keys + attention.keys(), wide, length, gathered, work);
             projected += (size_t)length * wide, gathered += (size_t)length * into;
         }
@@ -78,7 +78,7 @@ class Reader {
             cross.remembered(x, rows, projected, work.bytes);
             for (Sentence* one : own_) {
                 int length = one->length(), stride = padded(length);
-                turn_over(projected, wide, length, cross.keys(),
+                turn_over({projected, wide}, length, cross.keys(),
                           one->memory[l].keys.need((size_t)cross.keys() * stride), stride);
                 float* values = one->memory[l].values.need((size_t)length * cross.values());
                 for (int r = 0; r < length; r++)

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "products.h"
+#include "numbers.h"
+#include "softmax.h"
+#include "tiles.h"
 
 namespace regard {
 
@@ -23,6 +25,10 @@ struct Heads {
 struct Sight {
     const uint8_t* at;
     long by_sentence, by_head, by_query, by_key;
+
+    const uint8_t* of(long sentence, long head, long query) const {
+        return at + sentence * by_sentence + head * by_head + query * by_query;
+    }
 };
 
 struct AttentionShape {
@@ -39,13 +45,7 @@ inline void gather(const Heads<Number>& from, long sentence, long head, int leng
                   k < width ? read_up_to(from.of(sentence, head, t) + k, width - k) : Lanes{});
 }
 
-// A matrix of float32 rows, each with zeros up to a whole register.
-struct Matrix {
-    const float* at;
-    int stride;
-};
-
-// One head of one sentence: where it lies if that will do, else a copy.
+// One head of one sentence in float32, each row with zeros up to a whole register: where it lies if that will do, else a copy.
 template <class Number>
 inline Matrix at_hand(const Heads<Number>& from, long sentence, long head, int length, int width, Floats& room) {
     if constexpr (std::is_same_v<Number, const float>)
@@ -61,33 +61,13 @@ inline void scatter(const float* from, const Heads<Number>& to, long sentence, l
             write_up_to(to.of(sentence, head, t) + k, load(from + (size_t)t * padded(width) + k) * factor, width - k);
 }
 
-inline void turn_over(Matrix from, int length, int width, float* to) {
-    for (int k = 0; k < width; k++, to += padded(length)) {
-        for (int t = 0; t < length; t++) to[t] = from.at[(size_t)t * from.stride + k];
-        for (int t = length; t < padded(length); t++) to[t] = 0.0f;
-    }
-}
-
-// Scores → weights, in place: exactly 0 where a query may not look, and everywhere where it may look nowhere.
-inline void softmax_row(float* scores, int keys, float scale, const uint8_t* sight, long by_key) {
-    if (sight)
-        for (int s = 0; s < keys; s++) scores[s] = sight[s * by_key] ? scores[s] : -infinity;
-    for (int s = keys; s < padded(keys); s++) scores[s] = -infinity;
-    Lanes most = all(-infinity);
-    for (int s = 0; s < padded(keys); s += lanes) most = larger(most, load(scores + s));
-    float top = largest(most);
-    if (top == -infinity) return std::fill_n(scores, padded(keys), 0.0f), void();
-    Lanes total{};
-    for (int s = 0; s < padded(keys); s += lanes) {
-        Lanes power = exponential((load(scores + s) - top) * scale);
-        store(scores + s, power);
-        total += power;
-    }
-    float share = 1.0f / sum(total);
-    for (int s = 0; s < padded(keys); s += lanes) store(scores + s, load(scores + s) * share);
+// Scores of keys that a query may not look at become −∞.
+inline void hide(float* scores, int keys, const uint8_t* sight, long by_key) {
+    for (int s = 0; s < keys; s++) scores[s] = sight[s * by_key] ? scores[s] : -infinity;
 }
 
 // What one head of one sentence needs, in one thread's cache.
+template <class Number>
 struct Desk {
     explicit Desk(const AttentionShape& shape) {
         int queries = shape.queries, keys = shape.keys, width = std::max(padded(shape.width), padded(shape.value_width));
@@ -95,6 +75,19 @@ struct Desk {
         turned.need((size_t)width * padded(keys)), scores.need((size_t)queries * padded(keys));
         found.need((size_t)std::max(queries, keys) * width), outer.need((size_t)queries * width);
     }
+
+    // Lays out that head's queries, keys and values.
+    void lay(Heads<const Number> queries, Heads<const Number> keys, Heads<const Number> values, const AttentionShape& shape,
+             long item) {
+        b = item / shape.heads, h = item % shape.heads;
+        long g = h / (shape.heads / shape.groups);
+        q = at_hand(queries, b, h, shape.queries, shape.width, query);
+        k = at_hand(keys, b, g, shape.keys, shape.width, key);
+        v = at_hand(values, b, g, shape.keys, shape.value_width, value);
+    }
+
+    long b, h;
+    Matrix q, k, v;
     Floats query, key, value, turned, scores, found, outer;
 };
 
@@ -102,26 +95,23 @@ struct Desk {
 template <class Number>
 void attend(Heads<const Number> query, Heads<const Number> key, Heads<const Number> value, Sight sight, Heads<Number> out,
             float* weights, const AttentionShape& shape, int threads) {
-    int keys = padded(shape.keys), width = padded(shape.width), value_width = padded(shape.value_width);
+    int keys = padded(shape.keys), value_width = padded(shape.value_width);
 #pragma omp parallel num_threads(threads)
     {
-        Desk desk(shape);
+        Desk<Number> desk(shape);
 #pragma omp for schedule(static)
         for (long item = 0; item < shape.sentences * shape.heads; item++) {
-            long b = item / shape.heads, h = item % shape.heads, g = h / (shape.heads / shape.groups);
             float* mine = weights + (size_t)item * shape.queries * keys;
-            Matrix q = at_hand(query, b, h, shape.queries, shape.width, desk.query);
-            Matrix k = at_hand(key, b, g, shape.keys, shape.width, desk.key);
-            Matrix v = at_hand(value, b, g, shape.keys, shape.value_width, desk.value);
-            turn_over(k, shape.keys, shape.width, desk.turned.get());
-            small_product<false>(q.at, q.stride, desk.turned.get(), keys, mine, keys, shape.queries, shape.width, keys);
+            desk.lay(query, key, value, shape, item);
+            turn_over(desk.k, shape.keys, shape.width, desk.turned.get(), keys);
+            product(shape.queries, desk.q, {desk.turned.get(), keys}, shape.width, keys, mine, keys);
             for (int t = 0; t < shape.queries; t++) {
-                const uint8_t* row = sight.at ? sight.at + b * sight.by_sentence + h * sight.by_head + t * sight.by_query : nullptr;
-                softmax_row(mine + (size_t)t * keys, shape.keys, shape.scale, row, sight.by_key);
+                float* row = mine + (size_t)t * keys;
+                if (sight.at) hide(row, shape.keys, sight.of(desk.b, desk.h, t), sight.by_key);
+                softmax(row, shape.keys, shape.scale);
             }
-            small_product<false>(mine, keys, v.at, v.stride, desk.found.get(), value_width, shape.queries, shape.keys,
-                                 value_width);
-            scatter(desk.found.get(), out, b, h, shape.queries, shape.value_width, 1.0f);
+            product(shape.queries, {mine, keys}, desk.v, shape.keys, value_width, desk.found.get(), value_width);
+            scatter(desk.found.get(), out, desk.b, desk.h, shape.queries, shape.value_width, 1.0f);
         }
     }
 }
@@ -144,26 +134,23 @@ void attend_back(Heads<const Number> query, Heads<const Number> key, Heads<const
     int keys = padded(shape.keys), width = padded(shape.width), value_width = padded(shape.value_width);
 #pragma omp parallel num_threads(threads)
     {
-        Desk desk(shape);
+        Desk<Number> desk(shape);
 #pragma omp for schedule(static)
         for (long item = 0; item < shape.sentences * shape.heads; item++) {
-            long b = item / shape.heads, h = item % shape.heads, g = h / (shape.heads / shape.groups);
             const float* mine = weights + (size_t)item * shape.queries * keys;
-            Matrix q = at_hand(query, b, h, shape.queries, shape.width, desk.query);
-            Matrix k = at_hand(key, b, g, shape.keys, shape.width, desk.key);
-            Matrix v = at_hand(value, b, g, shape.keys, shape.value_width, desk.value);
-            Matrix o = at_hand(outer, b, h, shape.queries, shape.value_width, desk.outer);
+            desk.lay(query, key, value, shape, item);
+            Matrix o = at_hand(outer, desk.b, desk.h, shape.queries, shape.value_width, desk.outer);
+            Matrix weighed{mine, keys}, scored{desk.scores.get(), keys};
             float *scores = desk.scores.get(), *found = desk.found.get();
-            turn_over(v, shape.keys, shape.value_width, desk.turned.get());
-            small_product<false>(o.at, o.stride, desk.turned.get(), keys, scores, keys, shape.queries, shape.value_width,
-                                 keys);
+            turn_over(desk.v, shape.keys, shape.value_width, desk.turned.get(), keys);
+            product(shape.queries, o, {desk.turned.get(), keys}, shape.value_width, keys, scores, keys);
             softmax_back(mine, scores, shape.queries, keys);
-            small_product<true>(mine, keys, o.at, o.stride, found, value_width, shape.keys, shape.queries, value_width);
-            scatter(found, by_value, b, h, shape.keys, shape.value_width, 1.0f);
-            small_product<false>(scores, keys, k.at, k.stride, found, width, shape.queries, shape.keys, width);
-            scatter(found, by_query, b, h, shape.queries, shape.width, shape.scale);
-            small_product<true>(scores, keys, q.at, q.stride, found, width, shape.keys, shape.queries, width);
-            scatter(found, by_key, b, h, shape.keys, shape.width, shape.scale);
+            product<true>(shape.keys, weighed, o, shape.queries, value_width, found, value_width);
+            scatter(found, by_value, desk.b, desk.h, shape.keys, shape.value_width, 1.0f);
+            product(shape.queries, scored, desk.k, shape.keys, width, found, width);
+            scatter(found, by_query, desk.b, desk.h, shape.queries, shape.width, shape.scale);
+            product<true>(shape.keys, scored, desk.q, shape.queries, width, found, width);
+            scatter(found, by_key, desk.b, desk.h, shape.keys, shape.width, shape.scale);
         }
     }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "numbers.h"
+#include "softmax.h"
 
 namespace regard {
 
@@ -22,23 +23,6 @@ inline float widen(const Number* row, const float* bias, int ids, float* to) {
     }
     for (int v = ids; v < padded(ids); v++) to[v] = -infinity;
     return sum(total);
-}
-
-// e^(z − top) in place of z; returns their sum.
-inline float raise(float* z, int width, float top) {
-    Lanes total{};
-    for (int v = 0; v < width; v += lanes) {
-        Lanes power = exponential(load(z + v) - top);
-        store(z + v, power);
-        total += power;
-    }
-    return sum(total);
-}
-
-inline float largest_of(const float* z, int width) {
-    Lanes most = all(-infinity);
-    for (int v = 0; v < width; v += lanes) most = larger(most, load(z + v));
-    return largest(most);
 }
 
 // logits → softmax − q, in place, with q = (1 − ε)·[v = answer] + ε/V; of each row log p(answer) and the mean log p.

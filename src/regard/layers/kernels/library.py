@@ -13,6 +13,7 @@ from torch import Tensor
 
 from regard.compiling import compiled
 
+UNIT = 16  # a multiple of the numbers in any processor's vector
 _NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 
 

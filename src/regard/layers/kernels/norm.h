@@ -48,7 +48,7 @@ void add_norm(const Number* x, const Number* s, const Number* gain, const Number
 
 constexpr long rows_summed_together = 64;  // the same sums in the same order with any number of threads
 
-// What y's gradient is to x (that of h), to s, and, summed over rows, to gain and shift.
+// What y's gradient is to x (that of h), to s (the same without dropout, and not written then), and, summed over rows, to gain and shift.
 template <class Number>
 void add_norm_back(const Number* gradient, const Number* h, const float* means, const float* scales, const Number* gain,
                    Number* by_x, Number* by_s, float* by_gain, float* by_shift, NormShape shape, const Dropout& dropout,
@@ -84,7 +84,7 @@ void add_norm_back(const Number* gradient, const Number* h, const float* means, 
                     Lanes inner = read(gradient + at + c) * read(gain + c);
                     Lanes found = (inner - offset - normed * slope) * scale;
                     write(by_x + at + c, found);
-                    if (by_s) write(by_s + at + c, dropout.threshold ? found * load(kept.get() + c) : found);
+                    if (dropout.threshold) write(by_s + at + c, found * load(kept.get() + c));
                 }
             }
         }

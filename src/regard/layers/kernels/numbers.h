@@ -28,14 +28,6 @@ inline void write(BFloat16* to, Lanes x) {  // to the nearest, an even one where
     std::memcpy(to, &upper, sizeof upper);
 }
 
-inline float number(float x) { return x; }
-inline float number(BFloat16 x) {
-    uint32_t all_bits = (uint32_t)x.bits << 16;
-    float found;
-    std::memcpy(&found, &all_bits, sizeof found);
-    return found;
-}
-
 // The first `count` numbers of a vector; the other lanes are zero, or are not written.
 template <class Number>
 inline Lanes read_some(const Number* from, int count) {

@@ -11,8 +11,6 @@ from torch.autograd.function import once_differentiable
 
 from regard.layers.kernels.library import Dropout, kernel, pointer, threads
 
-LANES = 16
-
 
 class _NormShape(ctypes.Structure):
     _fields_ = (("rows", ctypes.c_long), ("columns", ctypes.c_int), ("epsilon", ctypes.c_float))
@@ -29,7 +27,7 @@ def add_dropped(x: Tensor, s: Tensor, rate: float) -> Tensor:
 
 
 def add_norm(x: Tensor, s: Tensor, rate: float, gain: Tensor, shift: Tensor, epsilon: float) -> Tensor:
-    """Layer norm of x + dropout(s), whose width must be a multiple of ``LANES``."""
+    """Layer norm of x + dropout(s), whose width must be a multiple of ``UNIT``."""
     return _AddNorm.apply(x, s, rate, gain, shift, epsilon)
 
 
@@ -74,9 +72,10 @@ class _AddNorm(torch.autograd.Function):
     @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         h, means, scales, gain = context.saved_tensors
-        by_x, by_s = torch.empty_like(h), torch.empty_like(h)
+        by_x = torch.empty_like(h)
+        by_s = torch.empty_like(h) if context.dropout.threshold else None  # without dropout it is x's
         by_gain, by_shift = torch.empty(gain.shape), torch.empty(gain.shape)
         tensors = (gradients[0].contiguous(), h, means, scales, gain, by_x, by_s, by_gain, by_shift)
         pointers = (pointer(one) for one in tensors)
         kernel("add_norm_back", h.dtype)(*pointers, context.shape, context.dropout, threads())
-        return by_x, by_s, None, by_gain.to(gain.dtype), by_shift.to(gain.dtype), None
+        return by_x, by_x if by_s is None else by_s, None, by_gain.to(gain.dtype), by_shift.to(gain.dtype), None
