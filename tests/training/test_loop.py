@@ -19,6 +19,7 @@ from regard.tasks.loss import Losses
 from regard.tasks.text_to_text import shift_right
 from regard.tasks.translation import Translation
 from regard.training.loop import Trainer, seed_of_step
+from regard.training.optimizer import Optimizer, RateGroup
 
 SYMBOLS = 8
 CLIP = 1.0
@@ -386,9 +387,9 @@ def test_a_weight_that_the_task_does_not_read_stays_and_is_in_the_checkpoint(cop
     data = copying()
     other = trainer_of(data)
     spare = nn.Parameter(torch.ones(3))
-    group = other.optimizer.param_groups[0]
-    group["params"].append(spare)
-    other._trained.append("spare")
+    ((group, rule),) = other.optimizer.groups
+    more = RateGroup(1.0, (*group.names, "spare"), (*group.parameters, spare))
+    other.optimizer = Optimizer([(more, rule)])
     run(other, 2)
     assert torch.equal(spare, torch.ones(3))
     assert torch.equal(other.tensors()["optimizer/spare/exp_avg"], torch.zeros(3))

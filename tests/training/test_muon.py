@@ -8,13 +8,7 @@ from torch import nn
 
 from regard.errors import CheckpointError
 from regard.training.muon import ADAM_SIZE, MOMENTUM, orthogonal
-from regard.training.optimizer import (
-    RateGroup,
-    grouped_by_rate,
-    make_optimizer,
-    optimizer_tensors,
-    put_optimizer_tensors,
-)
+from regard.training.optimizer import RateGroup, grouped_by_rate, make_optimizer
 
 NAMES = ["blocks.0.wide", "blocks.0.tall", "embed"]
 SHAPES = ((6, 10), (10, 6), (7, 4))
@@ -44,15 +38,17 @@ def ours(weights: list[nn.Parameter], decay: float = 0.0):
     return make_optimizer("muon", groups, betas=(0.9, 0.98), epsilon=1e-9, weight_decay=decay)
 
 
-def stepped(optimizers, weights: list[nn.Parameter], steps: range) -> None:
+def stepped(optimizer, weights: list[nn.Parameter], steps: range) -> None:
     for step in steps:
         generator = torch.Generator().manual_seed(100 + step)
         for weight in weights:
             weight.grad = torch.randn(weight.shape, generator=generator)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = 0.02 / (1 + step)
+        rate = 0.02 / (1 + step)
+        if isinstance(optimizer, torch.optim.Optimizer):
+            optimizer.param_groups[0]["lr"] = rate
             optimizer.step()
+        else:
+            optimizer.step(rate)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
@@ -65,8 +61,8 @@ def test_matrices_move_as_torch_s_muon_moves_them(decay):
     other = torch.optim.Muon(
         theirs, lr=0.0, weight_decay=decay, momentum=MOMENTUM, nesterov=True, adjust_lr_fn="match_rms_adamw"
     )
-    stepped([optimizer], weights, range(3))
-    stepped([other], theirs, range(3))
+    stepped(optimizer, weights, range(3))
+    stepped(other, theirs, range(3))
     for mine, yours, before in zip(weights, theirs, start, strict=True):
         away = (yours - before).norm()
         assert (mine - yours).norm() < 0.02 * away
@@ -75,29 +71,29 @@ def test_matrices_move_as_torch_s_muon_moves_them(decay):
 def test_what_is_no_matrix_of_a_block_is_adam_s():
     weights, theirs = parameters(), parameters()
     adam = torch.optim.Adam([theirs[2]], lr=0.0, betas=(0.9, 0.98), eps=1e-9)
-    stepped([ours(weights)], weights, range(3))
-    stepped([adam], theirs, range(3))
+    stepped(ours(weights), weights, range(3))
+    stepped(adam, theirs, range(3))
     torch.testing.assert_close(weights[2], theirs[2], rtol=1e-6, atol=0)
 
 
 def test_an_update_is_as_large_as_one_of_adam_s():
     weights = parameters()
     before = weights[0].detach().clone()
-    stepped([ours(weights)], weights, range(1))
+    stepped(ours(weights), weights, range(1))
     size = (weights[0] - before).square().mean().sqrt().item() / 0.02
     assert 0.65 * ADAM_SIZE < size < 1.2 * ADAM_SIZE
 
 
 def test_stopping_and_going_on_is_going_on():
     whole, part = parameters(), parameters()
-    stepped([ours(whole)], whole, range(4))
+    stepped(ours(whole), whole, range(4))
     first = ours(part)
-    stepped([first], part, range(2))
-    kept = {name: tensor.clone() for name, tensor in optimizer_tensors(first, NAMES).items()}
+    stepped(first, part, range(2))
+    kept = {name: tensor.clone() for name, tensor in first.tensors().items()}
     assert {"blocks.0.wide/momentum", "embed/exp_avg"} <= kept.keys()
     again = ours(part)
-    put_optimizer_tensors(again, NAMES, kept)
-    stepped([again], part, range(2, 4))
+    again.restore(kept)
+    stepped(again, part, range(2, 4))
     assert all(map(torch.equal, whole, part))
 
 
@@ -105,11 +101,11 @@ def test_stopping_and_going_on_is_going_on():
 def test_state_that_lacks_a_part_is_refused(missing):
     weights = parameters()
     optimizer = ours(weights)
-    stepped([optimizer], weights, range(1))
-    kept = optimizer_tensors(optimizer, NAMES)
+    stepped(optimizer, weights, range(1))
+    kept = optimizer.tensors()
     del kept[missing]
     with pytest.raises(CheckpointError, match="expected the state of every weight that learns"):
-        put_optimizer_tensors(ours(parameters()), NAMES, kept)
+        ours(parameters()).restore(kept)
 
 
 def test_matrices_are_those_inside_blocks():

@@ -7,16 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from regard.errors import CheckpointError, SettingError
-from regard.training.optimizer import (
-    RateGroup,
-    grouped_by_rate,
-    make_optimizer,
-    optimizer_tensors,
-    put_optimizer_tensors,
-)
+from regard.training.optimizer import Optimizer, RateGroup, grouped_by_rate, make_optimizer
 
 BETAS, EPSILON = (0.9, 0.98), 1e-9
 RATES = (0.1, 0.03, 0.2)
+NAMES = ["encoder.blocks.0.weight", "decoder.bias"]
 
 
 def gradients() -> list[Tensor]:
@@ -39,15 +34,14 @@ def by_hand(kind: str, weight: Tensor, decay: float, epsilon: float) -> Tensor:
     return weight
 
 
-def stepped(optimizer: torch.optim.Optimizer, parameter: nn.Parameter, steps: range) -> None:
+def stepped(optimizer: Optimizer, parameter: nn.Parameter, steps: range) -> None:
     for index in steps:
-        optimizer.param_groups[0]["lr"] = RATES[index]
         parameter.grad = gradients()[index].to(parameter.dtype)
-        optimizer.step()
+        optimizer.step(RATES[index])
 
 
 def one_group(*parameters: nn.Parameter) -> RateGroup:
-    return RateGroup(1.0, tuple(map(str, range(len(parameters)))), parameters)
+    return RateGroup(1.0, tuple(NAMES[: len(parameters)]), parameters)
 
 
 @pytest.mark.parametrize("epsilon", [EPSILON, 0.3])
@@ -65,18 +59,14 @@ def test_the_first_step_of_adam_is_as_long_as_its_rate():
     """m̂ / √v̂ is ±1 at step 1, whatever the gradient's size."""
     parameter = nn.Parameter(torch.zeros(3))
     optimizer = make_optimizer("adam", [one_group(parameter)], betas=BETAS, epsilon=EPSILON, weight_decay=0.0)
-    optimizer.param_groups[0]["lr"] = 0.25
     parameter.grad = torch.tensor([1e-3, -7.0, 400.0])
-    optimizer.step()
+    optimizer.step(0.25)
     torch.testing.assert_close(parameter.detach(), torch.tensor([-0.25, 0.25, -0.25]))
 
 
-def a_pair() -> tuple[list[nn.Parameter], torch.optim.Adam]:
+def a_pair() -> tuple[list[nn.Parameter], Optimizer]:
     parameters = [nn.Parameter(torch.ones(4)), nn.Parameter(torch.full((4,), 2.0))]
     return parameters, make_optimizer("adam", [one_group(*parameters)], betas=BETAS, epsilon=EPSILON, weight_decay=0.0)
-
-
-NAMES = ["encoder.blocks.0.weight", "decoder.bias"]
 
 
 def test_stopping_and_going_on_is_going_on():
@@ -85,51 +75,46 @@ def test_stopping_and_going_on_is_going_on():
     for step in range(3):
         for parameter in whole:
             stepped_gradient(parameter, step)
-        set_rate_and_step(optimizer, step)
+        optimizer.step(RATES[step])
     for step in range(2):
         for parameter in part:
             stepped_gradient(parameter, step)
-        set_rate_and_step(first, step)
-    kept = {name: tensor.clone() for name, tensor in optimizer_tensors(first, NAMES).items()}
+        first.step(RATES[step])
+    kept = {name: tensor.clone() for name, tensor in first.tensors().items()}
     again, second = a_pair()
     with torch.no_grad():
         for parameter, old in zip(again, part, strict=True):
             parameter.copy_(old)
-    put_optimizer_tensors(second, NAMES, kept)
+    second.restore(kept)
     for parameter in again:
         stepped_gradient(parameter, 2)
-    set_rate_and_step(second, 2)
+    second.step(RATES[2])
     assert all(map(torch.equal, whole, again))
-    assert optimizer_tensors(second, NAMES).keys() == optimizer_tensors(optimizer, NAMES).keys()
-    for name, tensor in optimizer_tensors(optimizer, NAMES).items():
-        assert torch.equal(optimizer_tensors(second, NAMES)[name], tensor)
+    assert second.tensors().keys() == optimizer.tensors().keys()
+    for name, tensor in optimizer.tensors().items():
+        assert torch.equal(second.tensors()[name], tensor)
 
 
 def stepped_gradient(parameter: nn.Parameter, step: int) -> None:
     parameter.grad = gradients()[step].float() * parameter.detach()
 
 
-def set_rate_and_step(optimizer: torch.optim.Optimizer, step: int) -> None:
-    optimizer.param_groups[0]["lr"] = RATES[step]
-    optimizer.step()
-
-
 def test_the_state_has_a_mean_and_a_mean_square_of_every_weight_by_name():
     parameters, optimizer = a_pair()
     for parameter in parameters:
         stepped_gradient(parameter, 0)
-    set_rate_and_step(optimizer, 0)
-    found = optimizer_tensors(optimizer, NAMES)
+    optimizer.step(RATES[0])
+    found = optimizer.tensors()
     assert sorted(found) == sorted(f"{name}/{part}" for name in NAMES for part in ("exp_avg", "exp_avg_sq", "step"))
     torch.testing.assert_close(found["decoder.bias/exp_avg"], 0.1 * 2 * gradients()[0].float())
 
 
 def test_before_the_first_step_there_is_no_state():
     parameters, optimizer = a_pair()
-    assert optimizer_tensors(optimizer, NAMES) == {}
-    put_optimizer_tensors(optimizer, NAMES, {})
+    assert optimizer.tensors() == {}
+    optimizer.restore({})
     stepped_gradient(parameters[0], 0)
-    set_rate_and_step(optimizer, 0)
+    optimizer.step(RATES[0])
 
 
 def test_state_of_an_unknown_weight_is_refused():
@@ -139,7 +124,7 @@ def test_state_of_an_unknown_weight_is_refused():
         r"resume with the checkpoint's own recipe\."
     )
     with pytest.raises(CheckpointError, match=expected):
-        put_optimizer_tensors(optimizer, NAMES, {"other.weight/exp_avg": torch.zeros(4)})
+        optimizer.restore({"other.weight/exp_avg": torch.zeros(4)})
 
 
 def test_state_that_lacks_a_weight_is_refused():
@@ -147,16 +132,16 @@ def test_state_that_lacks_a_weight_is_refused():
     parameters, optimizer = a_pair()
     for parameter in parameters:
         stepped_gradient(parameter, 0)
-    set_rate_and_step(optimizer, 0)
-    kept = optimizer_tensors(optimizer, NAMES)
+    optimizer.step(RATES[0])
+    kept = optimizer.tensors()
     _, other = a_pair()
     for missing in (["decoder.bias/exp_avg_sq"], [key for key in kept if key.startswith("decoder")]):
         part = {key: tensor for key, tensor in kept.items() if key not in missing}
         expected = "expected the state of every weight that learns; resume with the checkpoint's own"
         with pytest.raises(CheckpointError, match=expected) as caught:
-            put_optimizer_tensors(other, NAMES, part)
+            other.restore(part)
         assert all(key in str(caught.value) for key in missing)
-        assert optimizer_tensors(other, NAMES) == {}
+        assert other.tensors() == {}
 
 
 # Rates ---------------------------------------------------------------------------------------------------------------

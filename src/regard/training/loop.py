@@ -23,7 +23,7 @@ from regard.models.state import mismatches
 from regard.tasks.loss import Losses
 from regard.training.averaging import RunningAverage
 from regard.training.memory import keep_pages
-from regard.training.optimizer import grouped_by_rate, make_optimizer, optimizer_tensors, put_optimizer_tensors
+from regard.training.optimizer import grouped_by_rate, make_optimizer
 from regard.training.precision import MasterWeights, choose_dtype
 from regard.training.schedule import Schedule
 from regard.training.settings import TrainSettings
@@ -89,7 +89,6 @@ class Trainer:
         self.weights = MasterWeights(model, choose_dtype(settings.precision, self.device))
         apart = settings.optimizer == "muon"
         groups = grouped_by_rate(model, self.weights.parameters, settings.layer_decay, matrices_apart=apart)
-        self._trained = [name for group in groups for name in group.names]
         self.optimizer = make_optimizer(
             settings.optimizer,
             groups,
@@ -154,13 +153,8 @@ class Trainer:
         return float(nn.utils.clip_grad_norm_(self.weights.parameters.values(), limit, foreach=True))
 
     def _apply(self, rate: float, number: int) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
-            for weight in group["params"]:
-                if weight.grad is None:  # one that the task does not read: a checkpoint is to have all, or none
-                    weight.grad = torch.zeros_like(weight)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.step(rate)
+        self.optimizer.clear_gradients()
         self.weights.publish()
         if self.average is not None:
             self.average.update(self.weights.tensors(), number)
@@ -172,7 +166,7 @@ class Trainer:
     def tensors(self) -> dict[str, Tensor]:
         """Everything that must be restored for the next step to be the same, as named tensors."""
         state = {f"weights/{name}": weight for name, weight in self.weights.tensors().items()}
-        state |= {f"optimizer/{key}": value for key, value in optimizer_tensors(self.optimizer, self._trained).items()}
+        state |= {f"optimizer/{key}": value for key, value in self.optimizer.tensors().items()}
         if self.average is not None:
             state |= {f"average/{name}": weight for name, weight in self.average.weights.items()}
         return _on_processor(state)
@@ -190,7 +184,7 @@ class Trainer:
             raise CheckpointError.because(
                 "checkpoint", "; ".join(sorted(problems)[:20]), "this model's weights", action
             )
-        put_optimizer_tensors(self.optimizer, self._trained, parts["optimizer"])
+        self.optimizer.restore(parts["optimizer"])
         for part, weights in own.items():
             for name, weight in weights.items():
                 weight.copy_(parts[part][name])

@@ -1,13 +1,15 @@
-"""Muon (Jordan et al. 2024): matrices move in all directions alike; everything else is Adam's."""
+"""Muon (Jordan et al. 2024): matrices move in all directions alike."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
+
+from regard.training.rule import Memory, Tensors
 
 Matrices = Float[Tensor, "count rows columns"]
 
@@ -17,45 +19,32 @@ MOMENTUM = 0.95
 ADAM_SIZE = 0.2  # root mean square of an update of Adam's (Liu et al. 2025, section 2.2)
 
 
-class Muon(torch.optim.Adam):
-    """W ← W − rate · 0.2 √max(rows, columns) · orthogonal(G + 0.95 M), with M ← 0.95 M + G, in groups of ``matrices``.
+@dataclass(frozen=True)
+class Muon:
+    """W ← W − rate · (λW + 0.2 √max(rows, columns) · orthogonal(G + 0.95 M)) with M ← 0.95 M + G.
 
-    The factor makes an update as large as one of Adam's, so that one rate serves both (Liu et al. 2025). The weights of
-    the other groups, embeddings among them, are updated by Adam.
+    The factor makes an update as large as one of Adam's, so that one rate serves both (Liu et al. 2025).
     """
 
-    def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """Update every weight."""
-        groups = self.param_groups
-        for group in groups:
-            if group["matrices"]:
-                self._turn(group)
-        self.param_groups = [group for group in groups if not group["matrices"]]
-        try:
-            return super().step(closure)
-        finally:
-            self.param_groups = groups
+    decay: float = 0.0
+    remembers: ClassVar[tuple[str, ...]] = ("momentum",)
 
-    @torch.no_grad()
-    def _turn(self, group: dict[str, Any]) -> None:
-        by_shape: dict[torch.Size, list[nn.Parameter]] = {}
-        for weight in group["params"]:
-            by_shape.setdefault(weight.shape, []).append(weight)
-        for shape, weights in by_shape.items():
-            update = orthogonal(torch.stack([self._momentum(weight) for weight in weights]))
+    def __call__(self, weights: Tensors, gradients: Tensors, memory: Memory, rate: float) -> None:
+        """Update the weights and the memory of them, those of one shape together."""
+        by_shape: dict[torch.Size, list[int]] = {}
+        for place, weight in enumerate(weights):
+            by_shape.setdefault(weight.shape, []).append(place)
+        for shape, places in by_shape.items():
+            ahead = [_look_ahead(gradients[place], memory["momentum"][place]) for place in places]
             size = ADAM_SIZE * max(shape) ** 0.5
-            for weight, part in zip(weights, update, strict=True):
-                weight.mul_(1.0 - group["lr"] * group["weight_decay"]).add_(part, alpha=-group["lr"] * size)
+            for place, part in zip(places, orthogonal(torch.stack(ahead)), strict=True):
+                weights[place].mul_(1.0 - rate * self.decay).add_(part, alpha=-rate * size)
 
-    def _momentum(self, weight: nn.Parameter) -> Tensor:
-        """G + 0.95 M, Nesterov's look ahead."""
-        assert weight.grad is not None, "every weight that learns has a gradient"
-        state = self.state[weight]
-        if not state:
-            state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(weight)}
-        state["step"] += 1
-        state["momentum"].mul_(MOMENTUM).add_(weight.grad)
-        return weight.grad.add(state["momentum"], alpha=MOMENTUM)
+
+def _look_ahead(gradient: Tensor, momentum: Tensor) -> Tensor:
+    """G + 0.95 M, Nesterov's look ahead, after M ← 0.95 M + G."""
+    momentum.mul_(MOMENTUM).add_(gradient)
+    return gradient.add(momentum, alpha=MOMENTUM)
 
 
 def orthogonal(gradients: Matrices) -> Matrices:

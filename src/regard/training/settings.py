@@ -21,7 +21,7 @@ class TrainSettings:
     batch_tokens: int = setting(4096, help="padded tokens a batch, of the longer side", minimum=1)
     accumulate: int = setting(1, help="batches whose gradients make one update", minimum=1)
     optimizer: str = setting(
-        "adam", help="adam (the paper), adamw, or muon (for the matrices of blocks)", choices=tuple(OPTIMIZERS)
+        "adam", help="adam (the paper), adamw, or muon (for the matrices of blocks)", choices=OPTIMIZERS
     )
     beta1: float = setting(0.9, help="Adam's decay of the mean gradient", minimum=0.0, below=1.0)
     beta2: float = setting(0.98, help="Adam's decay of the mean squared gradient", minimum=0.0, below=1.0)

@@ -72,45 +72,46 @@ struct Desk {
     explicit Desk(const AttentionShape& shape) {
         int queries = shape.queries, keys = shape.keys, width = std::max(padded(shape.width), padded(shape.value_width));
         query.need((size_t)queries * width), key.need((size_t)keys * width), value.need((size_t)keys * width);
-        turned.need((size_t)width * padded(keys)), scores.need((size_t)queries * padded(keys));
+        turned.need((size_t)width * padded(keys));
+        weights.need((size_t)queries * padded(keys)), scores.need((size_t)queries * padded(keys));
         found.need((size_t)std::max(queries, keys) * width), outer.need((size_t)queries * width);
     }
 
-    // Lays out that head's queries, keys and values.
-    void lay(Heads<const Number> queries, Heads<const Number> keys, Heads<const Number> values, const AttentionShape& shape,
-             long item) {
+    // Lays out that head's queries, keys and values, and weighs the keys: weights = softmax(scale · Q Kᵀ).
+    void weigh(Heads<const Number> queries, Heads<const Number> keys, Heads<const Number> values, const Sight& sight,
+               const AttentionShape& shape, long item) {
         b = item / shape.heads, h = item % shape.heads;
         long g = h / (shape.heads / shape.groups);
         q = at_hand(queries, b, h, shape.queries, shape.width, query);
         k = at_hand(keys, b, g, shape.keys, shape.width, key);
         v = at_hand(values, b, g, shape.keys, shape.value_width, value);
+        int stride = padded(shape.keys);
+        turn_over(k, shape.keys, shape.width, turned.get(), stride);
+        product(shape.queries, q, {turned.get(), stride}, shape.width, stride, weights.get(), stride);
+        for (int t = 0; t < shape.queries; t++) {
+            float* row = weights.get() + (size_t)t * stride;
+            if (sight.at) hide(row, shape.keys, sight.of(b, h, t), sight.by_key);
+            softmax(row, shape.keys, shape.scale);
+        }
     }
 
     long b, h;
     Matrix q, k, v;
-    Floats query, key, value, turned, scores, found, outer;
+    Floats query, key, value, turned, weights, scores, found, outer;
 };
 
-// out = softmax(scale · Q Kᵀ) V; keeps the weights [B, H, T, padded(S)].
+// out = softmax(scale · Q Kᵀ) V.
 template <class Number>
 void attend(Heads<const Number> query, Heads<const Number> key, Heads<const Number> value, Sight sight, Heads<Number> out,
-            float* weights, const AttentionShape& shape, int threads) {
+            const AttentionShape& shape, int threads) {
     int keys = padded(shape.keys), value_width = padded(shape.value_width);
 #pragma omp parallel num_threads(threads)
     {
         Desk<Number> desk(shape);
 #pragma omp for schedule(static)
         for (long item = 0; item < shape.sentences * shape.heads; item++) {
-            float* mine = weights + (size_t)item * shape.queries * keys;
-            desk.lay(query, key, value, shape, item);
-            turn_over(desk.k, shape.keys, shape.width, desk.turned.get(), keys);
-            product(shape.queries, desk.q, {desk.turned.get(), keys}, shape.width, keys, mine, keys);
-            for (int t = 0; t < shape.queries; t++) {
-                float* row = mine + (size_t)t * keys;
-                if (sight.at) hide(row, shape.keys, sight.of(desk.b, desk.h, t), sight.by_key);
-                softmax(row, shape.keys, shape.scale);
-            }
-            product(shape.queries, {mine, keys}, desk.v, shape.keys, value_width, desk.found.get(), value_width);
+            desk.weigh(query, key, value, sight, shape, item);
+            product(shape.queries, {desk.weights.get(), keys}, desk.v, shape.keys, value_width, desk.found.get(), value_width);
             scatter(desk.found.get(), out, desk.b, desk.h, shape.queries, shape.value_width, 1.0f);
         }
     }
@@ -126,10 +127,10 @@ inline void softmax_back(const float* weights, float* gradient, int queries, int
     }
 }
 
-// The gradients with respect to Q, K and V. Those of K and V are per query head [B, H, S, …]: who shares heads sums them.
+// The gradients with respect to Q, K and V. The weights are computed anew: they take longer to keep than to make. Those of K and V are per query head [B, H, S, …]: who shares heads sums them.
 template <class Number>
-void attend_back(Heads<const Number> query, Heads<const Number> key, Heads<const Number> value, Heads<const Number> outer,
-                 const float* weights, Heads<Number> by_query, Heads<Number> by_key, Heads<Number> by_value,
+void attend_back(Heads<const Number> query, Heads<const Number> key, Heads<const Number> value, Sight sight,
+                 Heads<const Number> outer, Heads<Number> by_query, Heads<Number> by_key, Heads<Number> by_value,
                  const AttentionShape& shape, int threads) {
     int keys = padded(shape.keys), width = padded(shape.width), value_width = padded(shape.value_width);
 #pragma omp parallel num_threads(threads)
@@ -137,14 +138,13 @@ void attend_back(Heads<const Number> query, Heads<const Number> key, Heads<const
         Desk<Number> desk(shape);
 #pragma omp for schedule(static)
         for (long item = 0; item < shape.sentences * shape.heads; item++) {
-            const float* mine = weights + (size_t)item * shape.queries * keys;
-            desk.lay(query, key, value, shape, item);
+            desk.weigh(query, key, value, sight, shape, item);
             Matrix o = at_hand(outer, desk.b, desk.h, shape.queries, shape.value_width, desk.outer);
-            Matrix weighed{mine, keys}, scored{desk.scores.get(), keys};
+            Matrix weighed{desk.weights.get(), keys}, scored{desk.scores.get(), keys};
             float *scores = desk.scores.get(), *found = desk.found.get();
             turn_over(desk.v, shape.keys, shape.value_width, desk.turned.get(), keys);
             product(shape.queries, o, {desk.turned.get(), keys}, shape.value_width, keys, scores, keys);
-            softmax_back(mine, scores, shape.queries, keys);
+            softmax_back(desk.weights.get(), scores, shape.queries, keys);
             product<true>(shape.keys, weighed, o, shape.queries, value_width, found, value_width);
             scatter(found, by_value, desk.b, desk.h, shape.keys, shape.value_width, 1.0f);
             product(shape.queries, scored, desk.k, shape.keys, width, found, width);

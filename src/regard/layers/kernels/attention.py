@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from regard.layers.kernels.library import kernel, pointer, serves, threads
+from regard.layers.kernels.library import kernel, serves, threads
 from regard.notation import HeadOutputs, Keys, Mask, Queries, Values
 
 LONGEST = 128  # beyond, torch's kernel is as fast, and does not keep the weights
@@ -64,32 +64,31 @@ def sentence_attention(query: Queries, key: Keys, value: Values, mask: Mask | No
 
 
 class _Attention(torch.autograd.Function):
-    """Keeps the weights in float32, which for sentences are smaller than the states."""
+    """Computes the weights anew on the way back: to keep them takes memory, and hardly less time."""
 
     @staticmethod
     def forward(context: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float) -> Tensor:
         shape = _Shape.of(query, key, value, scale)
         out = _by_position(query, value.shape[3])
-        weights = torch.empty(*query.shape[:3], -(-key.shape[2] // 16) * 16)
         kernel("attend", query.dtype)(
             _Heads.of(query), _Heads.of(key), _Heads.of(value), _Sight.of(mask, query, key), _Heads.of(out),
-            pointer(weights), shape, threads(),
+            shape, threads(),
         )  # fmt: skip
-        context.save_for_backward(query, key, value, weights)
+        context.save_for_backward(query, key, value, mask)
         context.shape = shape
         return out
 
     @staticmethod
     @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, weights = context.saved_tensors
+        query, key, value, mask = context.saved_tensors
         outer = gradients[0] if gradients[0].stride(3) == 1 else gradients[0].contiguous()
         heads, groups = query.shape[1], key.shape[1]
         by_query = _by_position(query, query.shape[3])
         by_key, by_value = (_by_position(one, one.shape[3], heads) for one in (key, value))
         kernel("attend_back", query.dtype)(
-            *(_Heads.of(one) for one in (query, key, value, outer)), pointer(weights),
-            *(_Heads.of(one) for one in (by_query, by_key, by_value)), context.shape, threads(),
+            *(_Heads.of(one) for one in (query, key, value)), _Sight.of(mask, query, key),
+            *(_Heads.of(one) for one in (outer, by_query, by_key, by_value)), context.shape, threads(),
         )  # fmt: skip
         if groups < heads:
             by_key, by_value = (one.unflatten(1, (groups, -1)).sum(2) for one in (by_key, by_value))

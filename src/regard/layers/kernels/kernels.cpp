@@ -40,12 +40,12 @@ FOR_EACH_NUMBER(CROSS_ENTROPY)
 
 #define ATTEND(Number, name)                                                                                          \
     EXPORT void attend_##name(Heads<const Number> query, Heads<const Number> key, Heads<const Number> value,          \
-                              Sight sight, Heads<Number> out, float* weights, AttentionShape shape, int threads) {    \
-        attend(query, key, value, sight, out, weights, shape, threads);                                               \
+                              Sight sight, Heads<Number> out, AttentionShape shape, int threads) {                    \
+        attend(query, key, value, sight, out, shape, threads);                                                        \
     }                                                                                                                 \
     EXPORT void attend_back_##name(Heads<const Number> query, Heads<const Number> key, Heads<const Number> value,     \
-                                   Heads<const Number> outer, const float* weights, Heads<Number> by_query,           \
+                                   Sight sight, Heads<const Number> outer, Heads<Number> by_query,                    \
                                    Heads<Number> by_key, Heads<Number> by_value, AttentionShape shape, int threads) { \
-        attend_back(query, key, value, outer, weights, by_query, by_key, by_value, shape, threads);                   \
+        attend_back(query, key, value, sight, outer, by_query, by_key, by_value, shape, threads);                     \
     }
 FOR_EACH_NUMBER(ATTEND)
