@@ -44,6 +44,21 @@ bench: $(TOOLS) ## the quick measurements of benchmarks/ (PEERS=FOLDER: beside o
 	@set -e; for file in $(filter-out %_studies.py,$(sort $(wildcard benchmarks/bench_*.py))); do \
 		echo "== $$file"; PEERS="$(PEERS)" DATA="$(DATA)" $(BIN)/python "$$file"; done
 
+##@ To release it
+licences: $(TOOLS) ## docs/licences.md: what every package that regard needs is under; fails where one is not allowed
+	$(BIN)/python release/licences.py
+
+sbom: $(TOOLS) ## dist/sbom.json: the parts list (CycloneDX)
+	$(BIN)/python release/sbom.py
+
+audit: $(TOOLS) ## known vulnerabilities; fails where there is one, and where nobody answered
+	$(BIN)/python release/audit.py
+
+release: $(TOOLS) ## dist/: wheel and source archive, built twice to the same bytes; parts list; requirements with hashes
+	$(BIN)/python release/licences.py --check
+	$(BIN)/python release/build.py
+
+##@ To tidy up
 clean: ## remove .venv, caches and the demo's output
 	rm -rf -- $(ENVIRONMENT) $(DEMO) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf -- {} +
@@ -52,7 +67,7 @@ help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { print "\n" substr($$0, 5) } \
 	/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: browser demo setup test check lint format bench clean help
+.PHONY: audit bench browser check clean demo format help licences lint release sbom setup test
 
 # A name on the path may be a shim that does not run, or lack venv: only trying tells.
 define FIND_PYTHON

@@ -39,6 +39,9 @@ class Silent:
     def step(self, step: Any, memory: float) -> None:
         pass
 
+    def saved(self, step: int) -> None:
+        pass
+
     def validated(self, record: Any) -> None:
         print(f"    step {record['step']:>5}  {record['valid_loss']:.3f}", flush=True)
 

@@ -42,6 +42,9 @@ class Silent:
     def step(self, step: Any, memory: float) -> None:
         pass
 
+    def saved(self, step: int) -> None:
+        pass
+
     def validated(self, record: Any) -> None:
         pass
 

@@ -148,6 +148,7 @@ def test_a_damaged_library_is_a_reason(source: Path) -> None:
     assert found.path is not None
     damaged = found.path
     code = "import sys, pathlib, regard.compiling as c; print(c.compiled(pathlib.Path(sys.argv[1])).reason)"
+    damaged.unlink()  # what is loaded from it stays as it was: to write into that would end this process
     damaged.write_bytes(b"no library")
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     command = [sys.executable, "-c", code, str(source)]
@@ -166,3 +167,16 @@ def test_the_cache_is_where_caches_are(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder() == Path("/some/caches/regard")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == Path.home() / ".cache" / "regard"
+
+
+def test_d19_a_user_without_a_home_gets_the_reason_and_no_error(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that is run as some user of its host's."""
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("REGARD_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr("regard.compiling.find_compiler", lambda: ["c++"])
+    assert compiled(source).reason == "Could not determine home directory."

@@ -69,11 +69,14 @@ def test_tables_become_nested_settings() -> None:
         ({"model": {"heads": True}}, "model.heads: got True; expected a whole number; change it (the default is 8)."),
         ({"model": {"heads": "8"}}, "model.heads: got '8'; expected a whole number; change it (the default is 8)."),
         ({"model": {"heads": 8.0}}, "model.heads: got 8.0; expected a whole number; change it (the default is 8)."),
-        ({"model": {"heads": 0}}, "model.heads: got 0; expected at least 1; change it (the default is 8)."),
-        ({"model": {"dropout": 1}}, "model.dropout: got 1; expected less than 1.0; change it (the default is 0.1)."),
+        ({"model": {"heads": 0}}, "model.heads: got 0; expected at least 1; use 1 or more (the default is 8)."),
+        (
+            {"model": {"dropout": 1}},
+            "model.dropout: got 1; expected less than 1.0; use less than 1.0 (the default is 0.1).",
+        ),
         (
             {"model": {"dropout": -0.1}},
-            "model.dropout: got -0.1; expected at least 0.0; change it (the default is 0.1).",
+            "model.dropout: got -0.1; expected at least 0.0; use 0.0 or more (the default is 0.1).",
         ),
         ({"model": {"dropout": False}}, "model.dropout: got False; expected a number; change it (the default is 0.1)."),
         (

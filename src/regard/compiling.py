@@ -51,7 +51,7 @@ def compiled(source: Path, wished: tuple[str, ...] = (), shared: Path | None = N
     with _lock:  # threads of this process wait for each other; other processes make a file of their own and rename it
         try:
             return _compiled(_Task(source, wished, shared))
-        except (OSError, subprocess.SubprocessError) as error:
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:  # RuntimeError: a user without a home
             return Compiled(None, None, f"{error}")
 
 

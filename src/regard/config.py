@@ -102,7 +102,22 @@ def check(field: dataclasses.Field[Any], hint: Any, name: str, value: Any) -> st
     if expected is None:
         return None
     default = "" if field.default is dataclasses.MISSING else f" (the default is {field.default!r})"
-    return f"{name}: got {value!r}; expected {expected}; change it{default}."
+    return f"{name}: got {value!r}; expected {expected}; {_nearest(field.metadata, hint, value)}{default}."
+
+
+def _nearest(metadata: Mapping[str, Any], hint: Any, value: Any) -> str:
+    """What to do: the allowed value next to the one given, where there is one."""
+    choices, low, high = (metadata.get(name) for name in ("choices", "minimum", "below"))
+    if choices is not None:
+        near = difflib.get_close_matches(str(value), list(map(str, choices)), n=1, cutoff=0.6)
+        return f"use {near[0]}" if near else "change it"
+    if _type_problem(hint, value) or isinstance(value, bool) or not isinstance(value, int | float):
+        return "change it"
+    if low is not None and value < low:
+        return f"use {low} or more"
+    if high is not None and value >= high:
+        return f"use less than {high}"
+    return "change it"
 
 
 def _type_problem(hint: Any, value: Any) -> str | None:

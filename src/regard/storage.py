@@ -11,28 +11,29 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from regard.errors import RunError
+from regard.failpoints import reach
 
 MANIFEST = "manifest.json"
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def whole_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     """A folder to write into, which becomes ``folder`` when the block ends well, with a manifest of its files.
 
-    A crash at any moment leaves either nothing or all of it under the name ``folder``.
+    A crash at any moment leaves either nothing or all of it under the name ``folder``. With ``replace`` it takes the
+    place of a folder there; see ``sweep`` for what a crash may leave of that one.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
+    partial, old = _beside(folder)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    reach("folder begun")
     try:
         yield partial
+        reach("folder written")
         manifest = {path.name: _facts(path) for path in sorted(partial.iterdir())}
         (partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        for path in partial.iterdir():
-            _flush(path)
-        _flush(partial)
-        partial.rename(folder)
-        _flush(folder.parent)
+        reach("manifest written")
+        _take_place(folder, partial, old if replace else None)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -45,12 +46,19 @@ def appearing(folder: Path) -> Iterator[Path]:
     Raises RunError where no folder can be made. Whatever fails, everything is as it was before.
     """
     folder = folder.resolve()
-    partial, old = (folder.with_name(f".{folder.name}.{ending}") for ending in ("partial", "old"))
+    partial, old = _beside(folder)
     missing = [parent for parent in folder.parents if not parent.exists()]
     try:
-        _make_anew(partial)
+        sweep(folder)
+        _make(partial)
+        reach("folder begun")
         yield partial
-        _take_place(folder, partial, old)
+        reach("folder written")
+        try:
+            _take_place(folder, partial, old)
+        except OSError as error:
+            expected, action = "a folder that can be renamed", "name one inside it"
+            raise RunError.because(folder, error.strerror, expected, action) from error
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         for parent in missing:
@@ -59,8 +67,21 @@ def appearing(folder: Path) -> Iterator[Path]:
         raise
 
 
-def _make_anew(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
+def sweep(folder: Path) -> None:
+    """Undo what a crash left half done beside ``folder``: an unfinished folder goes, a replaced one comes back."""
+    partial, old = _beside(folder)
+    shutil.rmtree(partial, ignore_errors=True)
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    """The names under which a folder grows, and under which the one before it waits until that is done."""
+    return folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.old")
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -69,20 +90,28 @@ def _make_anew(folder: Path) -> None:
         ) from error
 
 
-def _take_place(folder: Path, partial: Path, old: Path) -> None:
+def _take_place(folder: Path, partial: Path, old: Path | None) -> None:
+    """Rename ``partial`` to ``folder``, once it is on the disk. What is there goes aside first, to ``old``."""
     for path in (*partial.rglob("*"), partial):
         _flush(path)
-    shutil.rmtree(old, ignore_errors=True)
+    reach("folder flushed")
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
     try:
-        if folder.exists():
+        if old is not None and folder.exists():
             folder.rename(old)
+            reach("old folder aside")
         partial.rename(folder)
-    except OSError as error:
-        if old.exists() and not folder.exists():
+    except OSError:
+        if old is not None and old.exists() and not folder.exists():
             old.rename(folder)
-        raise RunError.because(folder, error.strerror, "a folder that can be renamed", "name one inside it") from error
+        raise
+    reach("folder renamed")
     _flush(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    reach("folder kept")
+    if old is not None and old.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        reach("old folder removed")
 
 
 def write_file(path: Path, content: str | bytes) -> None:
@@ -91,9 +120,13 @@ def write_file(path: Path, content: str | bytes) -> None:
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
         partial.write_bytes(data)
+        reach("file written")
         _flush(partial)
+        reach("file flushed")
         partial.replace(path)
+        reach("file replaced")
         _flush(path.parent)
+        reach("file kept")
     except OSError as error:
         partial.unlink(missing_ok=True)
         action = "check the folder, its permissions and the disk"

@@ -39,6 +39,9 @@ class Watching:
         if step.number in self.stops:
             os.kill(os.getpid(), signal.SIGTERM)
 
+    def saved(self, step: int) -> None:
+        pass
+
     def validated(self, record: Mapping[str, Any]) -> None:
         pass
 

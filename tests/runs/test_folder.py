@@ -61,7 +61,7 @@ def lively_run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_every_file_that_the_docstring_names_is_there(finished_run):
     assert folders.__doc__ is not None
     names = [word for word in folders.__doc__.split() if "." in word[1:-1] or word.endswith("/")]
-    assert len(names) == 11
+    assert len(names) == 12
     for name in names:
         if name == "checkpoints/step-N/":
             assert [path.name for path in sorted((finished_run / "checkpoints").iterdir())] == [

@@ -15,15 +15,18 @@ from torch import Tensor
 
 from regard import storage
 from regard.errors import CheckpointError
+from regard.storage import damage
 from regard.training import checkpoint as checkpoints
 from regard.training.averaging import RunningAverage
 from regard.training.checkpoint import (
     checkpoints_in,
     kept_weights,
     read_tensors,
+    remove_checkpoint,
     restore_checkpoint,
     save_checkpoint,
     step_of,
+    sweep_checkpoints,
     whole_checkpoints,
 )
 from regard.training.loop import Trainer
@@ -48,7 +51,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("average", ["last", "running"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
 def test_stopping_and_going_on_gives_the_bits_of_going_straight(
     copying, trainer_of, tmp_path, optimizer, precision, average
 ):
@@ -328,4 +331,22 @@ def test_where_there_is_no_folder_there_are_no_checkpoints(tmp_path):
 def test_the_state_is_readable_by_people(copying, trainer_of, tmp_path):
     saved = save_checkpoint(tmp_path, run(trainer_of(copying()), 2), {"seconds": 3.0})
     state = json.loads((saved / "state.json").read_text(encoding="utf-8"))
-    assert state == {"step": 2, "place": {"epoch": 0, "batch": 2}, "facts": {"seconds": 3.0}}
+    assert state == {"step": 2, "place": {"epoch": 0, "batch": 2}, "skipped": 0, "facts": {"seconds": 3.0}}
+
+
+@pytest.mark.parametrize("fails", ["rename", "rmtree"])
+def test_a_checkpoint_that_cannot_be_deleted_whole_goes_by_no_name_or_stays(
+    copying, trainer_of, tmp_path, monkeypatch, fails
+):
+    saved = save_checkpoint(tmp_path, run(trainer_of(copying()), 1), {})
+
+    def refuse(path: Path, *arguments: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path if fails == "rename" else shutil, fails, refuse)
+        remove_checkpoint(saved)
+    assert damage(saved) is None if fails == "rename" else not saved.exists()
+    sweep_checkpoints(tmp_path)
+    remove_checkpoint(saved)
+    assert list(tmp_path.iterdir()) == []

@@ -18,6 +18,7 @@ from regard.errors import TrainingError
 from regard.tasks.loss import Losses
 from regard.tasks.text_to_text import shift_right
 from regard.tasks.translation import Translation
+from regard.training.checkpoint import restore_checkpoint, save_checkpoint
 from regard.training.loop import Trainer, seed_of_step
 from regard.training.optimizer import Optimizer, RateGroup
 
@@ -267,17 +268,17 @@ def test_the_loop_does_nothing_before_it_is_asked_and_stops_where_it_was_told(co
 
 
 class Failing(Translation):
-    """From its ``when``-th call on, the loss or the gradient is not a number."""
+    """From its ``when``-th call to its ``until``-th, the loss or the gradient is not a number."""
 
-    def __init__(self, how: str, when: int) -> None:
+    def __init__(self, how: str, when: int, until: int = 1000) -> None:
         super().__init__(0.1)
-        object.__setattr__(self, "_how", (how, when, [0]))
+        object.__setattr__(self, "_how", (how, when, until, [0]))
 
     def losses(self, model: Any, batch: Batch) -> Losses:
-        how, when, calls = self._how  # type: ignore[attr-defined]
+        how, when, until, calls = self._how  # type: ignore[attr-defined]
         calls[0] += 1
         losses = super().losses(model, batch)
-        if calls[0] < when:
+        if not when <= calls[0] <= until:
             return losses
         nothing = model.output.weight.double().sum() * 0.0
         spoiled = {
@@ -292,30 +293,104 @@ class Failing(Translation):
 @pytest.mark.parametrize(
     ("how", "message"), [("loss", "loss nan"), ("infinite loss", "loss inf"), ("gradient", "gradient norm nan")]
 )
-def test_a_loss_or_gradient_that_is_no_number_ends_training_without_an_update(
+def test_a_loss_or_gradient_that_is_no_number_changes_nothing_and_at_the_fourth_in_a_row_ends_training(
     copying, trainer_of, how, message, precision
 ):
-    trainer = trainer_of(copying(), task=Failing(how, when=4), average="running", precision=precision)
+    data = copying()
+    trainer = trainer_of(data, task=Failing(how, when=4), average="running", precision=precision)
     steps = trainer.steps(12)
     for _ in range(3):
-        next(steps)
+        assert not next(steps).skipped
     before = copied(trainer.tensors())
+    for number in (4, 5, 6):
+        step = next(steps)
+        assert (step.number, step.skipped) == (number, True)
+        assert message in step.notice
+        assert f"epoch 1, batch {number}, " in step.notice
+        assert same(trainer.tensors(), before)
     with pytest.raises(TrainingError, match=message) as caught:
         next(steps)
-    assert str(caught.value).startswith("step 4: got ")
+    rows = data.feed.epoch(0)[6]
+    named = f"the 4th in a row (epoch 1, batch 7, {len(rows)} rows of the prepared data: "
+    assert named + ", ".join(map(str, rows[:10])) in str(caught.value)
     assert "expected finite numbers; lower train.learning_rate" in str(caught.value)
     assert caught.value.exit_code == 1
-    assert trainer.step == 3
+    assert trainer.step == 6
     assert same(trainer.tensors(), before)
     assert all(torch.isfinite(tensor).all() for tensor in before.values())
 
 
-def test_one_bad_batch_of_several_spoils_the_update(copying, trainer_of):
-    trainer = trainer_of(copying(), task=Failing("loss", when=2), accumulate=2)
+def test_one_bad_batch_of_several_spoils_the_update_and_no_other(copying, trainer_of):
+    trainer = trainer_of(copying(), task=Failing("loss", when=2, until=2), accumulate=2)
     before = copied(trainer.weights.tensors())
-    with pytest.raises(TrainingError, match="step 1: got loss nan"):
-        run(trainer, 1)
+    steps = trainer.steps(2)
+    assert next(steps).skipped
     assert same(trainer.weights.tensors(), before)
+    assert not next(steps).skipped
+    assert not same(trainer.weights.tensors(), before)
+    assert trainer.skipped == 0
+
+
+def test_a_stop_among_skipped_steps_does_not_begin_to_count_anew(copying, trainer_of, tmp_path):
+    first = trainer_of(copying(), task=Failing("loss", when=1))
+    run(first, 2)
+    saved = save_checkpoint(tmp_path, first, {})
+    second = trainer_of(copying(), task=Failing("loss", when=1))
+    restore_checkpoint(saved, second)
+    with pytest.raises(TrainingError, match="step 4: got loss nan"):
+        run(second, 12)
+
+
+class Hungry(Translation):
+    """Asks for more memory than there is where a batch has more than ``most`` texts."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(0.1)
+        object.__setattr__(self, "_most", most)
+
+    def losses(self, model: Any, batch: Batch) -> Losses:
+        losses = super().losses(model, batch)
+        if len(batch.source) > self._most:  # type: ignore[attr-defined]
+            torch.empty(2**60, dtype=torch.uint8)
+        return losses
+
+
+def test_a_batch_that_finds_no_memory_is_done_in_halves_with_the_same_gradient(copying, trainer_of):
+    data = copying()
+    rows = data.feed.epoch(0)[0]
+    whole, halved = (
+        trainer_of(copying(), task=task, model={"dropout": 0.0}, clip=0.0)
+        for task in (Translation(0.1), Hungry(len(rows) // 2 + 1))
+    )
+    (step,), (other,) = list(whole.steps(1)), list(halved.steps(1))
+    assert other.notice.startswith(f"step 1: no memory for a batch of {len(rows)} rows")
+    assert other.notice.endswith("; done in halves")
+    assert (other.target_tokens, step.notice) == (step.target_tokens, "")
+    assert other.loss == pytest.approx(step.loss, rel=1e-6)
+    assert other.gradient_norm == pytest.approx(step.gradient_norm, rel=1e-5)
+
+
+def test_where_halves_do_not_do_either_it_is_said_what_would(copying, trainer_of):
+    trainer = trainer_of(copying(), task=Hungry(1), batch_tokens=256)
+    before = copied(trainer.tensors())
+    expected = r"step 1: got .*; expected memory for half a batch; lower train\.batch_tokens to a quarter of 256"
+    with pytest.raises(TrainingError, match=expected):
+        run(trainer, 1)
+    assert same(trainer.tensors(), before)
+
+
+def test_another_error_is_not_taken_for_one_of_memory(copying, trainer_of):
+    class Broken(Translation):
+        def losses(self, model: Any, batch: Batch) -> Losses:
+            raise RuntimeError("something else")
+
+    with pytest.raises(RuntimeError, match="something else"):
+        run(trainer_of(copying(), task=Broken(0.1)), 1)
+
+
+def test_no_two_batches_draw_from_the_same_seed():
+    seeds = {seed_of_step(seed, step, place) for seed in range(5) for step in range(5) for place in range(5)}
+    assert len(seeds) == 125
 
 
 # Learning ------------------------------------------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated
 
 import typer
+
+from regard.cli.windows import typed_lines
 
 
 def complete(
@@ -52,7 +53,7 @@ def complete(
     }
     changes = {name: value for name, value in given.items() if value is not None}
     changes |= {"beam": beam} if beam is not None else {"sample": not greedy, "beam": 1}
-    text = sys.stdin.read().removesuffix("\n") if prompt is None else prompt
+    text = "\n".join(typed_lines()) if prompt is None else prompt
     if as_json or beam is not None or (n_best or 1) > 1:
         for one in model.complete([text], **changes)[0].n_best:
             print(_as_json(text, one.text, one.log_probability) if as_json else text + one.text)

@@ -135,6 +135,9 @@ class TrainingProgress:
         self._speed = share * self._speed + (1 - share) * speed
         self._progress.update(self._task, completed=step.number, loss=self._loss, speed=self._speed, memory=memory)
 
+    def saved(self, step: int) -> None:
+        """Nothing to be seen: that every checkpoint is safe is what one expects."""
+
     def validated(self, record: Mapping[str, Any]) -> None:
         """One line of validation figures."""
         further = "".join(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated
 
 import typer
+
+from regard.cli.windows import typed_lines
 
 
 def fill(
@@ -23,11 +24,10 @@ def fill(
     - `regard fill google-bert/bert-base-uncased "Attention is all you [MASK]." --top 3`
     """
     from regard.cli.console import print_table
-    from regard.data.lines import decoded_lines
     from regard.runs.folder import load
 
     filler = load(run).filler
-    for line in decoded_lines(sys.stdin.buffer, "standard input") if text is None else [text]:
+    for line in typed_lines() if text is None else [text]:
         gaps = filler.fill(line, top)
         if as_json:
             guesses = [[{"piece": one.piece, "probability": one.probability} for one in gap] for gap in gaps]

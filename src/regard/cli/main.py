@@ -6,6 +6,7 @@ A command's file is imported to show its help, so whatever is slow to import is 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import traceback
@@ -19,6 +20,7 @@ from regard.cli.classify import classify
 from regard.cli.compare import compare
 from regard.cli.complete import complete
 from regard.cli.demo import demo
+from regard.cli.doctor import doctor
 from regard.cli.embed import embed, search
 from regard.cli.evaluate import evaluate
 from regard.cli.export import export
@@ -88,7 +90,7 @@ def regard(
 COMMANDS = (
     *(demo, train),
     *(translate, summarize, complete, fill, classify, embed, search),
-    *(evaluate, compare, look, study, inspect, export),
+    *(evaluate, compare, look, study, inspect, doctor, export),
 )
 for command in COMMANDS:
     app.command()(command)
@@ -96,6 +98,9 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run the command line. ``--debug`` may stand anywhere before ``--``, so that a failed command can be given it."""
+    for stream, rest in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=rest)  # as texts are read, whatever the system's language is
     app(args=_debug_first(sys.argv[1:]), prog_name="regard")
 
 

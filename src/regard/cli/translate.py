@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice, tee
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from regard.cli.windows import is_typed, typed_lines
 
 WINDOW = 1000  # lines held and batched at a time
 
@@ -44,7 +45,6 @@ def translate(
     """
     from regard.cli.console import counting, say_if_not_fast
     from regard.data.corpus import read_lines
-    from regard.data.lines import decoded_lines
     from regard.runs.folder import load
 
     model = load(run)
@@ -65,11 +65,11 @@ def translate(
     settings = model.settings(**{name: value for name, value in given.items() if value is not None})
     if fast:
         say_if_not_fast(model, settings)
-    lines = read_lines(file) if file else decoded_lines(sys.stdin.buffer, "standard input")
+    lines = read_lines(file) if file else typed_lines()
     name = str(file) if file else "standard input"
     ours, theirs = tee(lines)  # holds only as many lines as one reader is ahead of the other
     with counting("translating", None) as progress:
-        window = 1 if file is None and sys.stdin.isatty() else WINDOW  # who types wants an answer to each line
+        window = 1 if file is None and is_typed() else WINDOW  # who types wants an answer to each line
         found = model.translator.translate_stream(theirs, settings, window=window, name=name, progress=progress)
         pairs = zip(ours, found, strict=True)
         while some := list(islice(pairs, window)):

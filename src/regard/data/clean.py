@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from regard.config import setting
+from regard.data.lines import is_whole
 from regard.errors import DataError
 
 EXAMPLES = 3
@@ -15,7 +16,7 @@ SHORT = 10  # characters: a shorter side counts as this long when lengths are co
 
 @dataclass(frozen=True)
 class Cleaning:
-    """The rules, in the order in which they are applied. Pairs with an empty side always go."""
+    """The rules, in the order in which they are applied. Pairs with an empty side, or bytes for text, always go."""
 
     max_length: int = setting(1000, help="characters of a side at most; 0: any number", minimum=0)
     max_words: int = setting(200, help="words (between white space) of a side at most; 0: any number", minimum=0)
@@ -58,6 +59,11 @@ class CleaningReport:
             rows.append((rule, dropped.count, f"lines {lines}{more}"))
         return [*rows, ("kept", self.kept, "")]
 
+    def note(self) -> str | None:
+        """What was left out and by which rule, in a sentence; None where nothing was."""
+        rules = [f"{rule}: {count}, {where}" for rule, count, where in self.rows()[1:-1]]
+        return f"{self.kept} of {self.read} pairs are kept; left out: {'; '.join(rules)}" if rules else None
+
 
 class Cleaner:
     """Applies the rules to a stream of pairs. ``report`` is complete once the stream has ended."""
@@ -91,6 +97,8 @@ class Cleaner:
     def _broken(self, source: str, target: str) -> str | None:
         """The name of the first rule that the pair breaks."""
         rules = self.rules
+        if not (is_whole(source) and is_whole(target)):
+            return "not UTF-8"
         if not source.strip() or not target.strip():
             return "empty side"
         shorter, longer = sorted((len(source), len(target)))
@@ -116,4 +124,5 @@ class Cleaner:
 
 
 def _shortened(text: str, limit: int = 80) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    text = text if len(text) <= limit else text[: limit - 1] + "…"
+    return text if is_whole(text) else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from regard.data.lines import LONGEST_LINE, count_lines, open_text, text_lines
+from regard.data.in_step import places_out_of_step
+from regard.data.lines import LONGEST_LINE, count_lines, is_whole, open_text, text_lines
 from regard.errors import DataError, SettingError
 
 LONGEST_DOCUMENT = 2**31  # characters, all of which are in memory at once
@@ -21,11 +23,12 @@ UNITS = ("line", "paragraph", "file")
 Column = str | int | None
 
 
-def read_lines(path: Path, column: Column = None, longest: int = LONGEST_LINE) -> Iterator[str]:
+def read_lines(path: Path, column: Column = None, longest: int = LONGEST_LINE, bad_text: str = "fail") -> Iterator[str]:
     """The texts of a file, one by one.
 
     ``column`` is for TSV its number (from 1; the default) or its name in the first line, for JSON lines the field
-    (default ``text``). A line may have ``longest`` characters. Raises DataError (with ``FILE:LINE`` where there is
+    (default ``text``). A line may have ``longest`` characters. With ``bad_text`` "drop", texts with bytes that are not
+    UTF-8 are not ``is_whole``, and the reader leaves them out. Raises DataError (with ``FILE:LINE`` where there is
     one) at the first problem, SettingError where the column does not suit the file.
     """
     open_text(path).close()  # so that what is wrong with the path is said now and not at the first line
@@ -34,10 +37,10 @@ def read_lines(path: Path, column: Column = None, longest: int = LONGEST_LINE) -
         expected = "none, or a .tsv or .jsonl file"
         raise SettingError.because("column", f"{column!r} for the plain text {path}", expected, "leave it out")
     if kind == "tsv":
-        return (row[0] for row in _rows(path, [1 if column is None else column], longest))
+        return (row[0] for row in _rows(path, [1 if column is None else column], longest, bad_text))
     if kind == "jsonl":
-        return _jsonl(path, "text" if column is None else column, longest)
-    return text_lines(path, longest)
+        return _jsonl(path, "text" if column is None else column, longest, bad_text)
+    return text_lines(path, longest, bad_text)
 
 
 def read_pairs(
@@ -46,11 +49,13 @@ def read_pairs(
     source_column: Column = None,
     target_column: Column = None,
     longest: int = LONGEST_LINE,
+    bad_text: str = "fail",
 ) -> Iterator[tuple[str, str]]:
     """Line n of ``source`` with line n of ``target``.
 
     Both may be the same TSV or JSON lines file; the columns are then 1 and 2, or ``source`` and ``target``, unless
-    they are given. Raises DataError with both counts before the first pair where the files differ in length.
+    they are given. Raises DataError before the first pair where the files differ in length, with both counts and up to
+    three lines where they probably part, and underway where one of them has changed its length since then.
     """
     if source == target:
         kind = _kind(source, source_column)
@@ -60,13 +65,23 @@ def read_pairs(
         first, second = (1, 2) if kind == "tsv" else ("source", "target")
         source_column = first if source_column is None else source_column
         target_column = second if target_column is None else target_column
-    sides = read_lines(source, source_column, longest), read_lines(target, target_column, longest)
+    sources = read_lines(source, source_column, longest, bad_text)
+    targets = read_lines(target, target_column, longest, bad_text)
     if source != target:
         counts = _count_texts(source, source_column), _count_texts(target, target_column)
         if counts[0] != counts[1]:
             got = f"{counts[0]} lines, but {target} has {counts[1]}"
-            raise DataError.because(source, got, "line n of both to be the same sentence", "repair the shorter one")
-    return zip(*sides, strict=True)
+            action = f"repair the shorter one{places_out_of_step(sources, targets)}"
+            raise DataError.because(source, got, "line n of both to be the same sentence", action)
+    return _together(sources, targets, f"{source} and {target}")
+
+
+def _together(sources: Iterable[str], targets: Iterable[str], name: str) -> Iterator[tuple[str, str]]:
+    for number, (source, target) in enumerate(zip_longest(sources, targets), start=1):
+        if source is None or target is None:
+            got = "files that had as many lines when they were counted"
+            raise DataError.at(name, number, got, "them to stay as they are", "begin again, and leave them alone")
+        yield source, target
 
 
 def prefixed(pairs: Iterable[tuple[str, str]], prefix: str) -> Iterator[tuple[str, str]]:
@@ -74,7 +89,9 @@ def prefixed(pairs: Iterable[tuple[str, str]], prefix: str) -> Iterator[tuple[st
     return ((f"{prefix}: {source}" if prefix else source, target) for source, target in pairs)
 
 
-def read_table(path: Path, columns: Sequence[str | int], longest: int = LONGEST_LINE) -> Iterator[tuple[str, ...]]:
+def read_table(
+    path: Path, columns: Sequence[str | int], longest: int = LONGEST_LINE, bad_text: str = "fail"
+) -> Iterator[tuple[str, ...]]:
     """These columns of each row of a table: texts, labels.
 
     TSV columns have numbers (from 1) or the names of the first line, and may be those of any file whose first line
@@ -84,11 +101,13 @@ def read_table(path: Path, columns: Sequence[str | int], longest: int = LONGEST_
     """
     open_text(path).close()
     if _table_kind(path, columns) == "jsonl":
-        return _json_rows(path, [str(column) for column in columns], longest)
-    return _rows(path, columns, longest)
+        return _json_rows(path, [str(column) for column in columns], longest, bad_text)
+    return _rows(path, columns, longest, bad_text)
 
 
-def read_documents(path: Path, unit: str = "paragraph", longest: int = LONGEST_DOCUMENT) -> Iterator[str]:
+def read_documents(
+    path: Path, unit: str = "paragraph", longest: int = LONGEST_DOCUMENT, bad_text: str = "fail"
+) -> Iterator[str]:
     r"""The documents of a plain text, none of them empty, with line ends as ``\n``.
 
     ``unit``: "line"; "paragraph", lines between blank ones; or "file", all of it, up to its last line end.
@@ -97,13 +116,13 @@ def read_documents(path: Path, unit: str = "paragraph", longest: int = LONGEST_D
     if unit not in UNITS:
         raise SettingError.because("unit", repr(unit), f"one of {', '.join(UNITS)}", "name one of these")
     open_text(path).close()
-    return _documents(path, unit, longest)
+    return _documents(path, unit, longest, bad_text)
 
 
-def _documents(path: Path, unit: str, longest: int) -> Iterator[str]:
+def _documents(path: Path, unit: str, longest: int, bad_text: str) -> Iterator[str]:
     lines: list[str] = []
     found = characters = 0
-    for number, line in enumerate(text_lines(path, longest), start=1):
+    for number, line in enumerate(text_lines(path, longest, bad_text), start=1):
         blank = not line.strip()
         if lines and (unit == "line" or (unit == "paragraph" and blank)):
             yield "\n".join(lines)
@@ -145,8 +164,8 @@ def _count_texts(path: Path, column: Column) -> int:
     return count_lines(path) - (_kind(path, column) == "tsv" and _named(column))
 
 
-def _rows(path: Path, columns: Sequence[str | int], longest: int) -> Iterator[tuple[str, ...]]:
-    lines = enumerate(text_lines(path, longest), start=1)
+def _rows(path: Path, columns: Sequence[str | int], longest: int, bad_text: str) -> Iterator[tuple[str, ...]]:
+    lines = enumerate(text_lines(path, longest, bad_text), start=1)
     names: list[str] = []
     always = False
     if any(map(_named, columns)):
@@ -190,15 +209,15 @@ def _in_quotes(field: str) -> bool:
     return len(field) > 1 and field[0] == field[-1] == '"'
 
 
-def _json_rows(path: Path, names: Sequence[str], longest: int) -> Iterator[tuple[str, ...]]:
-    for number, line in enumerate(text_lines(path, longest), start=1):
+def _json_rows(path: Path, names: Sequence[str], longest: int, bad_text: str) -> Iterator[tuple[str, ...]]:
+    for number, line in enumerate(text_lines(path, longest, bad_text), start=1):
         found = _parse(line, path, number)
         fields = [_plain(found.get(name)) if isinstance(found, dict) else None for name in names]
         for name, field in zip(names, fields, strict=True):
             if field is None:
                 got = f"an object with {', '.join(map(str, found))}" if isinstance(found, dict) else "no object"
                 raise DataError.at(path, number, got, f"an object with the text {name!r}", "name another column")
-        yield tuple(_checked(str(field), path, number) for field in fields)
+        yield tuple(_checked(str(field), path, number, bad_text) for field in fields)
 
 
 def _plain(value: Any) -> str | None:
@@ -211,13 +230,13 @@ def _plain(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _jsonl(path: Path, field: str | int, longest: int) -> Iterator[str]:
-    for number, line in enumerate(text_lines(path, longest), start=1):
+def _jsonl(path: Path, field: str | int, longest: int, bad_text: str) -> Iterator[str]:
+    for number, line in enumerate(text_lines(path, longest, bad_text), start=1):
         found = _parse(line, path, number)
         if not isinstance(found, dict) or not isinstance(found.get(str(field)), str):
             got = f"an object with {', '.join(map(str, found))}" if isinstance(found, dict) else "no object"
             raise DataError.at(path, number, got, f"an object with the text {field!r}", "name another column")
-        yield _checked(found[str(field)], path, number)
+        yield _checked(found[str(field)], path, number, bad_text)
 
 
 def _parse(line: str, path: Path, number: int) -> Any:
@@ -227,10 +246,9 @@ def _parse(line: str, path: Path, number: int) -> Any:
         raise DataError.at(path, number, f"no JSON ({error})", "an object a line", "repair the line") from error
 
 
-def _checked(text: str, path: Path, number: int) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        got = f"the lone surrogate U+{ord(text[error.start]):04X} in a text"
-        raise DataError.at(path, number, got, "Unicode text", "repair the line") from error
+def _checked(text: str, path: Path, number: int, bad_text: str) -> str:
+    if bad_text == "fail" and not is_whole(text):
+        first = next(character for character in text if "\ud800" <= character <= "\udfff")
+        got = f"the lone surrogate U+{ord(first):04X} in a text"
+        raise DataError.at(path, number, got, "Unicode text", "repair the line")
     return normalize("NFC", text)

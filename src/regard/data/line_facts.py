@@ -45,10 +45,11 @@ class Facts:
 
 
 class SideReader:
-    """Collects the facts of one side, line by line."""
+    """Collects the facts of one side, line by line; ``letters``: also how often each character occurs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, letters: bool = True) -> None:
         self.letters: Counter[str] = Counter()
+        self._counts_letters = letters
         self.damaged = array("Q")  # rows, from 0
         self._columns = {name: array(kind) for name, kind in _KINDS.items()}
 
@@ -58,7 +59,8 @@ class SideReader:
         digits = _DIGIT.findall(text)
         if not text.isascii() and _DAMAGE.search(text):
             self.damaged.append(len(self._columns["key"]))
-        self.letters.update(text)
+        if self._counts_letters:
+            self.letters.update(text)
         values = {
             "characters": len(text.strip()),
             "words": len(words),

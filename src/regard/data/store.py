@@ -111,8 +111,10 @@ def _write(
             column.close()
     what = "pair" if tuple(encoders) == SIDES else "row"
     if not kept:
-        got = f"{read} {what}s, all with more than {max_tokens} tokens" if read else f"no {what}s"
-        raise DataError.because(folder, got, f"at least one {what}", "raise the limit" if read else "check the corpus")
+        if read:
+            got = f"{read} {what}s, all with more than {max_tokens} tokens"
+            raise DataError.because("max_tokens", got, f"at least one {what}", "raise the limit (data.max_tokens)")
+        raise DataError.because(folder, f"no {what}s", f"at least one {what}", "check the corpus")
     described = {
         name: {"tokens": column.tokens, "vocabulary": column.vocabulary, "dtype": column.dtype.str}
         for name, column in columns.items()

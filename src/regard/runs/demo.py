@@ -23,7 +23,8 @@ from regard.runs.folder import METRICS, load
 from regard.runs.journal import read_journal
 from regard.runs.measure import measure
 from regard.runs.model import Model
-from regard.runs.train import Watcher, train
+from regard.runs.train import train
+from regard.runs.watcher import Watcher
 from regard.storage import write_file
 
 # Chosen on the validation pairs (LOG.md): whole words, so that pictures show words, and a small model. With one decoder

@@ -12,6 +12,7 @@ from typing import Any
 
 from regard import families
 from regard.errors import ExportError, RunError, SettingError
+from regard.runs.checkpoints.manifest import forget_manifest
 from regard.runs.folder import CARD, CONFIG, RECIPE, TOKENIZER, WEIGHTS, load, read_json, write_model, write_tokenizers
 from regard.runs.model import Model
 from regard.runs.recipe import Recipe
@@ -58,6 +59,7 @@ def _huggingface(model: Model, folder: Path) -> None:
         write_tokenizers(partial, model.source_tokenizer, model.target_tokenizer)
         recipe = Recipe(model.family, model.config, decode=model.decoding)
         write_model(partial, recipe, model.module, model.head)
+        forget_manifest(partial)  # it is ours alone, and others may well change the files
         text = json.dumps(_generation(model.folder, partial), indent=2, ensure_ascii=False)
         write_file(partial / GENERATION, text + "\n")
 

@@ -1,14 +1,14 @@
 """What a run looks like on disk: a model folder that other libraries open, plus the story of its training.
 
 config.json  model.safetensors  tokenizer.json  tokenizer_config.json  generation_config.json
-recipe.toml  metrics.jsonl  report.html  README.md  checkpoints/step-N/  data/
+recipe.toml  metrics.jsonl  report.html  README.md  manifest.json  checkpoints/step-N/  data/
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from regard import families
 from regard.config import read_toml
+from regard.data.plain_file import JSON_BYTES, check_plain, read_plain
 from regard.data.tokenizers.public_tokenizer import open_tokenizer
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.decoding.settings import DecodingSettings
@@ -29,7 +30,9 @@ from regard.models.public import Fit, Shapes, check_fit, public_weights, put_pub
 from regard.models.vocabulary import Vocabulary
 from regard.models.weight_names import PublicForm
 from regard.runs.checkpoints.adapter import NEW, read_adapter
+from regard.runs.checkpoints.finite import check_finite
 from regard.runs.checkpoints.hub import resolve
+from regard.runs.checkpoints.manifest import check_file, forget_manifest, write_manifest
 from regard.runs.checkpoints.weight_files import Header, header, read_weights
 from regard.runs.journal import read_journal
 from regard.runs.model import Model, public_decoding
@@ -42,6 +45,8 @@ TOKENIZER, TARGET_TOKENIZER = "tokenizer.json", "target_tokenizer.json"
 CHECKPOINTS = "checkpoints"
 DRAWING = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "xavier_uniform_", "orthogonal_"}  # numbers
 MAKING = (torch.empty, torch.zeros, torch.ones)
+# What code that expects sound settings raises where they are not.
+DAMAGES = (RuntimeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError)
 MOST_WIDTH = 20_000  # that is taken for a real model's before its weights are compared
 MOST_LAYERS = 1000  # of any model that there is: a damaged file must not make us build more
 
@@ -70,16 +75,21 @@ class Plan:
         return self.family.build(self.config, self.vocabulary, self.head)
 
 
-def load(name: str | Path, adapter: str | Path | None = None) -> Model:
+def load(name: str | Path, adapter: str | Path | None = None, *, allow_nonfinite: bool = False) -> Model:
     """Open a run, or a public checkpoint: a folder, or the name of one on the hub.
 
     ``adapter``: the ``adapter.safetensors`` of a run that began with this model and learnt a low-rank change of it.
+    Weights that are NaN or infinite are refused but with ``allow_nonfinite``. Where the folder has a manifest.json, the
+    files that it names must be as it says.
     Raises RunError where there is none, CheckpointError where its files do not belong together.
     """
     change = None if adapter is None else read_adapter(Path(adapter))
     plan = look_at(name, None if change is None else change.head)
     module = plan.build()
-    put_public_weights(module, plan.form, read_weights(plan.folder), fresh=() if change is None else NEW)
+    weights = read_weights(plan.folder)
+    if not allow_nonfinite:
+        check_finite(plan.folder, {name: weights[name] for name in weights.keys() - set(plan.fit.ignored)})
+    put_public_weights(module, plan.form, weights, fresh=() if change is None else NEW)
     if change is not None:
         apply_adapter(module, change.weights, change.scale)
     module.requires_grad_(False)
@@ -103,6 +113,9 @@ def look_at(name: str | Path, other_head: Head | None = None) -> Plan:
     head, fresh = (head, ()) if other_head is None else (other_head, NEW)
     source, target = open_tokenizers(folder)
     _check_sizes(folder, (source.size, target.size), vocabulary)
+    for path in (folder / TOKENIZER, folder / TARGET_TOKENIZER):
+        if path.exists():
+            check_file(path)
     form = family.public_form(config, vocabulary, head)
     fit = _check_weights(folder, family, (config, vocabulary, head), form, shapes, fresh)
     return Plan(folder, table, stored, family, config, vocabulary, head, source, target, form, fit)
@@ -138,15 +151,37 @@ def _settings_of(
 ) -> tuple[Any, Vocabulary, Head]:
     try:
         found: tuple[Any, Vocabulary, Head] = family.read_public_config(table, names)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        got = f"no usable {error}"
+    except DAMAGES as error:
+        got = f"no usable {' '.join(str(error).split())[:400]}"
         action = "use the config.json that was saved with the weights"
         raise CheckpointError.because(folder / CONFIG, got, "a complete configuration", action) from error
-    if getattr(found[0], "layers", 1) > MOST_LAYERS:
-        got = f"{found[0].layers} layers"
-        action = "use the config.json that was saved with the weights"
-        raise CheckpointError.because(folder / CONFIG, got, f"at most {MOST_LAYERS}", action)
+    for name in (field.name for field in fields(found[0]) if field.name.endswith("layers")):
+        if isinstance(count := getattr(found[0], name), int) and count > MOST_LAYERS:
+            got = f"{count} {name.replace('_', ' ')}"
+            action = "use the config.json that was saved with the weights"
+            raise CheckpointError.because(folder / CONFIG, got, f"at most {MOST_LAYERS}", action)
+    check_ids(folder, found[1])
     return found
+
+
+def check_ids(folder: Path, vocabulary: Vocabulary) -> None:
+    """That ids are numbers, and that those which are looked up in an embedding have a row there (−1: there is none).
+
+    Raises CheckpointError.
+    """
+    for name, number in vars(vocabulary).items():
+        rows = vocabulary.source if name == "source_pad" else vocabulary.target
+        looked_up = name in ("source_pad", "pad", "start", "never")
+        if name == "shared" or (number is None and name not in ("source", "target", "eos")):
+            continue
+        if type(number) is not int or (name in ("source", "target") and number < 1):
+            got, expected = f"{name} = {str(number)[:80]!r} among its ids and sizes", "whole numbers, sizes above 0"
+        elif looked_up and not -1 <= number < rows:
+            got, expected = f"{name} = {number} among its ids", f"less than the {rows} rows of the embedding"
+        else:
+            continue
+        action = "use the config.json that was saved with the weights"
+        raise CheckpointError.because(folder / CONFIG, got, expected, action)
 
 
 def _check_sizes(folder: Path, tokenizers: tuple[int, int], vocabulary: Vocabulary) -> None:
@@ -164,9 +199,9 @@ def _check_weights(
     try:
         with torch.device("meta") if _is_huge(parts[0]) else _ShapesAlone():
             return check_fit(family.build(*parts), form, shapes, fresh=fresh)
-    except RuntimeError as error:  # sizes that no tensor can have
-        action = "use the files that were saved together"
-        raise CheckpointError.because(folder / CONFIG, error, "possible sizes", action) from error
+    except DAMAGES as error:  # sizes that no tensor can have
+        got, action = " ".join(str(error).split())[:400], "use the files that were saved together"
+        raise CheckpointError.because(folder / CONFIG, got, "possible sizes", action) from error
 
 
 def _is_huge(model: Any) -> bool:
@@ -191,7 +226,7 @@ class _ShapesAlone(TorchFunctionMode):
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises RunError where the file is missing, CheckpointError where it is damaged."""
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(read_plain(path, JSON_BYTES).decode("utf-8"))
     except OSError as error:
         action = "name the folder of a finished run, or train one"
         raise RunError.because(path, error.strerror or error, "a file of a run", action) from error
@@ -204,12 +239,16 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_recipe(folder: Path) -> Recipe:
     """The resolved recipe of a run."""
+    try:
+        check_plain(folder / RECIPE)
+    except OSError as error:
+        raise RunError.because(folder / RECIPE, error.strerror, "the recipe of a run", "restore the file") from error
     return recipe_from(read_toml(folder / RECIPE), size="base")
 
 
 def training_seconds(folder: Path) -> float | None:
     """How long training took, from the run's journal; None where there is none."""
-    if not (folder / METRICS).exists():
+    if not (folder / METRICS).is_file():
         return None
     return max((float(record["seconds"]) for record in read_journal(folder / METRICS)), default=None)
 
@@ -232,7 +271,8 @@ def write_tokenizers(folder: Path, source: Tokenizer, target: Tokenizer) -> None
 
 
 def write_model(folder: Path, recipe: Recipe, module: Any, head: Head) -> None:
-    """Write ``module`` as the run's model."""
+    """Write ``module`` as the run's model, and last a manifest of it and of the tokenizers that are there."""
+    forget_manifest(folder)
     family = families.get(recipe.family)
     config = family.public_config(recipe.model, module.ids, head)
     write_file(folder / CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
@@ -240,6 +280,7 @@ def write_model(folder: Path, recipe: Recipe, module: Any, head: Head) -> None:
     form = family.public_form(recipe.model, module.ids, head)
     tensors = {name: tensor.contiguous() for name, tensor in public_weights(module, form, head).items()}
     write_file(folder / WEIGHTS, save(tensors, metadata={"format": "pt"}))
+    write_manifest(folder)
 
 
 def _generation(recipe: Recipe, module: Any) -> dict[str, Any]:

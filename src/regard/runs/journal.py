@@ -8,11 +8,13 @@ import os
 import resource
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from regard.errors import CheckpointError, SettingError
+from regard.errors import CheckpointError, SettingError, TrainingError
+from regard.failpoints import reach
 from regard.training.loop import Step
 
 
@@ -35,7 +37,8 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # what a full disk did not take has been told already
+            self._file.close()
         if self._tensorboard is not None:
             self._tensorboard.close()
 
@@ -46,7 +49,10 @@ class Journal:
         return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
     def step(self, step: Step, seconds: float, every: int) -> None:
-        """Count a step in; each ``every`` steps, write the mean of them."""
+        """Count a step in; each ``every`` steps, write the mean of them. One that was skipped has a line of its own."""
+        if step.skipped:
+            self.write({"step": step.number, "epoch": step.epoch, "skipped": True})
+            return
         self._losses.append(step.loss)
         self._tokens, self._seconds = self._tokens + step.target_tokens, self._seconds + step.seconds
         if step.number % every:
@@ -66,18 +72,32 @@ class Journal:
         self._losses, self._tokens, self._seconds = [], 0, 0.0
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """One line. A number that is infinite or none, which JSON has no word for, is left out."""
+        """One line. A number that is infinite or none, which JSON has no word for, is left out.
+
+        Raises TrainingError where the disk does not take it.
+        """
         record = {key: value for key, value in record.items() if not isinstance(value, float) or math.isfinite(value)}
-        self._file.write(json.dumps(record, allow_nan=False) + "\n")
+        try:
+            self._file.write(json.dumps(record, allow_nan=False) + "\n")
+        except OSError as error:
+            raise self._refused(error) from error
         if self._tensorboard is not None:
             for key, value in record.items():
                 if key not in ("step", "epoch"):
                     self._tensorboard.add_scalar(key, value, record["step"])
 
+    def _refused(self, error: OSError) -> TrainingError:
+        expected, action = "a disk that takes a line", "free some, and go on with --resume"
+        return TrainingError.because(self._path, error.strerror, expected, action)
+
     def flush(self) -> int:
-        """Bring everything to the disk; returns the file's size."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Bring everything to the disk; returns the file's size. Raises TrainingError where that fails."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._refused(error) from error
+        reach("journal flushed")
         return self._path.stat().st_size
 
 

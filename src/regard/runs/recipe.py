@@ -12,6 +12,7 @@ from typing import Any
 from regard import config, families
 from regard.data.clean import Cleaning
 from regard.data.corpus import UNITS
+from regard.data.lines import BAD_TEXT
 from regard.data.noise import InfillNoise, Masking, SpanNoise
 from regard.data.tokenizers.tokenizer import TokenizerSettings
 from regard.decoding.settings import DecodingSettings
@@ -90,6 +91,9 @@ class DataSettings:
     )
     bleu_sentences: int = config.setting(200, help="validation sentences translated for BLEU as it goes", minimum=0)
     max_tokens: int = config.setting(256, help="longer texts are left out of training, or cut", minimum=1)
+    bad_text: str = config.setting(
+        "fail", help="bytes that are not UTF-8: stop, or drop (leave the text and its partner out)", choices=BAD_TEXT
+    )
 
 
 @dataclass(frozen=True)

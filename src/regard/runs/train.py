@@ -2,58 +2,37 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from regard import families
 from regard.config import to_table
 from regard.errors import CheckpointError, RunError, SettingError
+from regard.runs.doctor import file_system
 from regard.runs.finish import Finished, finish
 from regard.runs.folder import CHECKPOINTS, METRICS, RECIPE, WEIGHTS, open_tokenizers, read_recipe, write_tokenizers
 from regard.runs.journal import Journal
+from regard.runs.lock import locked
 from regard.runs.material import Material, is_prepared, learn_tokenizers, open_material, prepare, read_corpus
 from regard.runs.material.contract import DATA
 from regard.runs.plan import PAUSES, count_steps, parse_budget, seconds_of_step, settle, steps_within
 from regard.runs.recipe import Recipe, laid_over, recipe_from
+from regard.runs.saving import Saver
+from regard.runs.signature import compare, facts, flat, refuse_changed_data, shown
+from regard.runs.signs import Signs
 from regard.runs.start import Start, begin_from, initialise, restrict
 from regard.runs.stopping import StopRequest
 from regard.runs.validate import Validator
-from regard.storage import appearing, write_file
-from regard.training.checkpoint import (
-    checkpoints_in,
-    restore_checkpoint,
-    save_checkpoint,
-    set_aside,
-    step_of,
-    whole_checkpoints,
-)
-from regard.training.loop import Step, Trainer
+from regard.runs.watcher import Watcher
+from regard.storage import appearing, sweep, write_file
+from regard.training.checkpoint import restore_checkpoint, set_aside, sweep_checkpoints, whole_checkpoints
+from regard.training.loop import Trainer
 from regard.training.schedule import Schedule
-
-
-class Watcher(Protocol):
-    """Who wants to see a run go on: the command line's progress bar, or nobody."""
-
-    def stage(self, text: str) -> None:
-        """A new part of the work has begun."""
-
-    def begin(self, steps: int, done: int) -> None:
-        """Training begins, with ``done`` of its ``steps`` behind it."""
-
-    def step(self, step: Step, memory: float) -> None:
-        """One update was made; ``memory`` is the peak of the process in MiB."""
-
-    def validated(self, record: Mapping[str, Any]) -> None:
-        """A validation record was written to metrics.jsonl."""
-
-    def note(self, text: str) -> None:
-        """Something that the user should know."""
 
 
 @dataclass
@@ -85,7 +64,15 @@ def train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: b
     ``table`` is the recipe as far as it was given. Raises SettingError, DataError, RunError, before anything is
     written; TrainingError underway, with the last checkpoint left as it was.
     """
+    with locked(folder):
+        return _train(table, folder, watcher, resume=resume, overwrite=overwrite)
+
+
+def _train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: bool, overwrite: bool) -> Outcome:
     began = time.monotonic()
+    for warning in file_system.warnings(folder.absolute().parent):
+        watcher.note(warning)
+    sweep(folder)
     if resume and (folder / RECIPE).exists():
         return _continue(folder, table, watcher, began)
     _refuse_occupied(folder, overwrite)
@@ -93,13 +80,16 @@ def train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: b
     watcher.stage("reading")
     recipe = recipe_from(table)
     corpus = read_corpus(recipe)
+    for note in corpus.notes:
+        watcher.note(note)
     if recipe.train.budget:
         parse_budget(recipe.train.budget)
     watcher.stage("preparing")
     with appearing(folder) as partial:
         source, target = (start.source.tokenizer, start.target.tokenizer) if start else learn_tokenizers(corpus)
         write_tokenizers(partial, source, target)
-        prepare(corpus, partial, source, target)
+        for note in prepare(corpus, partial, source, target):
+            watcher.note(note)
         if start is not None:
             start.begun().write(partial / DATA)
         run = _Run(recipe, _material(recipe, partial), partial, watcher, began, start)
@@ -153,14 +143,6 @@ def _refuse_changes(recipe: Recipe, table: Mapping[str, Any]) -> None:
         raise SettingError.because("--resume", ", ".join(changed), "the settings that the run began with", action)
 
 
-def flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested tables as one, with dots in its keys."""
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        found |= flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value}
-    return found
-
-
 class _Run:
     """One run under way."""
 
@@ -202,7 +184,7 @@ class _Run:
         self._adopt(settle(self.recipe, steps, pauses))
         write_file(self.folder / RECIPE, self.recipe.to_toml())
         if self.start is not None:  # what it began with may be gone when it is resumed
-            save_checkpoint(self.folder / CHECKPOINTS, self.trainer, asdict(Standing()))
+            self._saver().save({**asdict(Standing()), **facts(self.recipe, self.folder)})
 
     def _fit(self, budget: str) -> tuple[int, int]:
         """How many steps and pauses fit into the budget, by trying a few steps and a pause."""
@@ -216,8 +198,14 @@ class _Run:
         self.watcher.note(f"{step:.2f} s a step, so {steps} steps fit into {budget}")
         return steps, pauses
 
+    def _saver(self) -> Saver:
+        return Saver(self.folder / CHECKPOINTS, self.trainer, self.recipe.train)
+
     def restore(self) -> Standing:
         """Go back to the newest whole checkpoint, or to the beginning where there is none."""
+        refuse_changed_data(self.folder)
+        sweep_checkpoints(self.folder / CHECKPOINTS)
+        now = facts(self.recipe, self.folder)
         for checkpoint, problem in whole_checkpoints(self.folder / CHECKPOINTS):
             if problem:
                 aside = set_aside(checkpoint)
@@ -225,9 +213,11 @@ class _Run:
                     f"{checkpoint} is damaged ({problem}): kept as {aside.name}, going back to the one before"
                 )
                 continue
-            standing = Standing(**restore_checkpoint(checkpoint, self.trainer))
+            kept = restore_checkpoint(checkpoint, self.trainer)
+            if told := compare(kept, now, checkpoint):
+                self.watcher.note(told)
             self.watcher.note(f"resuming after step {self.trainer.step}")
-            return standing
+            return Standing(**{name: value for name, value in kept.items() if name not in now})
         if self.material.begun is not None:
             got, action = "no whole one, so that the weights to begin with are gone", "begin anew with --overwrite"
             raise CheckpointError.because(self.folder / CHECKPOINTS, got, "that of step 0 or a later one", action)
@@ -239,6 +229,10 @@ class _Run:
         settings, trainer = self.recipe.train, self.trainer
         steps = int(settings.steps or 0)
         self.began = time.monotonic() - standing.seconds
+        self.facts, self.saver, signs = facts(self.recipe, self.folder), self._saver(), Signs()
+        if warning := self.saver.check_room():
+            self.watcher.note(warning)
+        self.watcher.note(shown(self.facts["signature"]))
         journal = Journal(self.folder / METRICS, standing.metrics_bytes, self.folder if settings.tensorboard else None)
         self.watcher.begin(steps, trainer.step)
         with StopRequest() as stop, journal:
@@ -246,6 +240,9 @@ class _Run:
                 last = step.number == steps
                 journal.step(step, time.monotonic() - self.began, every=settings.log_every)
                 self.watcher.step(step, journal.memory)
+                for notice in (step.notice, signs.after(step)):
+                    if notice:
+                        self.watcher.note(notice)
                 if step.number % int(settings.validate_every or 1) == 0 or last:
                     self._validate(standing, journal)
                 early = self._is_enough(standing)
@@ -279,20 +276,6 @@ class _Run:
     def _save(self, standing: Standing, journal: Journal) -> None:
         standing.seconds = time.monotonic() - self.began
         standing.metrics_bytes = journal.flush()
-        save_checkpoint(self.folder / CHECKPOINTS, self.trainer, asdict(standing))
-        self._prune(standing)
-
-    def _prune(self, standing: Standing) -> None:
-        """Keep the newest checkpoints, and those that the mean of the best will want."""
-        settings = self.recipe.train
-        saved = checkpoints_in(self.folder / CHECKPOINTS)
-        # A stop on request saves between the pauses: that one goes, or the mean of the last would depend on it.
-        planned = [path for path in saved if step_of(path) % int(settings.save_every or 1) == 0 or path == saved[-1]]
-        wanted = {path.name for path in planned[-max(settings.keep_last, settings.average_count) :]}
-        if settings.average == "best":
-            names = {path.name for path in planned}
-            best = [name for _, step in standing.best_steps if (name := f"step-{step}") in names]
-            wanted |= set(best[: settings.average_count])
-        for path in saved:
-            if path.name not in wanted:
-                shutil.rmtree(path)
+        self.saver.save({**asdict(standing), **self.facts})
+        self.watcher.saved(self.trainer.step)
+        self.saver.prune([step for _, step in standing.best_steps])

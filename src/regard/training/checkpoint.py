@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from regard.errors import CheckpointError
-from regard.storage import damage, whole_folder
+from regard.storage import damage, sweep, whole_folder
 from regard.training.loop import Place, Trainer
 
 TENSORS, STATE = "trainer.safetensors", "state.json"
@@ -26,12 +27,10 @@ _NAME = re.compile(r"step-(\d+)")
 def save_checkpoint(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) -> Path:
     """Write ``folder/step-N``, whole or not at all; ``facts`` is what the caller wants back when it resumes."""
     target = folder / f"step-{trainer.step}"
-    if target.exists():
-        shutil.rmtree(target)
-    with whole_folder(target) as partial:
+    with whole_folder(target, replace=True) as partial:
         tensors = {name: tensor.contiguous() for name, tensor in sorted(trainer.tensors().items())}
         save_file(tensors, partial / TENSORS)
-        state = {"step": trainer.step, "place": asdict(trainer.place), "facts": dict(facts)}
+        state = {"step": trainer.step, "place": asdict(trainer.place), "skipped": trainer.skipped, "facts": dict(facts)}
         (partial / STATE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
     return target
 
@@ -40,7 +39,8 @@ def restore_checkpoint(checkpoint: Path, trainer: Trainer) -> dict[str, Any]:
     """Put ``trainer`` where it was; returns the facts. Raises CheckpointError where the folder is damaged."""
     _refuse_damaged(checkpoint)
     state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
-    trainer.restore(read_tensors(checkpoint / TENSORS), int(state["step"]), Place(**state["place"]))
+    place = Place(**state["place"])
+    trainer.restore(read_tensors(checkpoint / TENSORS), int(state["step"]), place, int(state.get("skipped", 0)))
     return dict(state["facts"])
 
 
@@ -94,3 +94,15 @@ def whole_checkpoints(folder: Path) -> Iterator[tuple[Path, str | None]]:
     """The checkpoints from the newest back, each with what is wrong with it, or None."""
     for path in reversed(checkpoints_in(folder)):
         yield path, damage(path)
+
+
+def remove_checkpoint(checkpoint: Path) -> None:
+    """Delete a checkpoint; half deleted it goes by no name. One that cannot be deleted stays."""
+    with suppress(OSError):
+        shutil.rmtree(checkpoint.rename(checkpoint.with_name(f".{checkpoint.name}.partial")))
+
+
+def sweep_checkpoints(folder: Path) -> None:
+    """Undo what a crash left half done while a checkpoint was written."""
+    for path in folder.glob(".step-*"):
+        sweep(folder / path.name[1:].rpartition(".")[0])

@@ -1,9 +1,11 @@
-"""Memory that a training step has used stays with the process, for the next step."""
+"""Memory that a step has used stays with the process for the next one; and how it is known that there is none."""
 
 from __future__ import annotations
 
 import ctypes
 from functools import cache
+
+import torch
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # glibc's malloc.h
 _MIB = 1 << 20
@@ -23,3 +25,8 @@ def keep_pages() -> None:
     tune(_MMAP_THRESHOLD, 32 * _MIB)
     tune(_TRIM_THRESHOLD, 1024 * _MIB)
     tune(_TOP_PAD, 64 * _MIB)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was asked for and not given. On a processor torch has no class of its own for that."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)

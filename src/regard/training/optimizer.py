@@ -82,12 +82,6 @@ class Optimizer:
             self._memory[name] = {"step": torch.zeros((), device=weight.device), **zeros}
         return self._memory[name]
 
-    def clear_gradients(self) -> None:
-        """Forget the gradients of every weight."""
-        for group, _ in self.groups:
-            for weight in group.parameters:
-                weight.grad = None
-
     def tensors(self) -> dict[str, Tensor]:
         """Its memory, with keys such as ``NAME/step``; nothing before the first step."""
         return {f"{name}/{kind}": value for name, own in self._memory.items() for kind, value in own.items()}
@@ -112,6 +106,10 @@ class Optimizer:
         for key, value in tensors.items():
             name, _, kind = key.rpartition("/")
             self._memory.setdefault(name, {})[kind] = value.to(wanted[key].device, wanted[key].dtype, copy=True)
+
+    def bytes_in_all(self) -> int:
+        """What ``tensors`` holds after the first step."""
+        return sum(tensor.nbytes for tensor in self._wanted().values())
 
     def _wanted(self) -> dict[str, Tensor]:
         """For every key a tensor of its shape, type and device."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -45,6 +47,20 @@ class MasterWeights:
             master = self.parameters[name]
             master.grad = working.grad.float() if master.grad is None else master.grad.add_(working.grad)
             working.grad = None
+
+    def clear_gradients(self) -> None:
+        """Forget the gradients of the model and of the float32 weights."""
+        for weight in (*self._working.values(), *self.parameters.values()):
+            weight.grad = None
+
+    def statistics(self) -> dict[str, Tensor]:
+        """A copy of the running statistics, which a forward pass changes."""
+        return {name: tensor.clone() for name, tensor in self._statistics.items()}
+
+    def put_statistics(self, kept: Mapping[str, Tensor]) -> None:
+        """Go back to what ``statistics`` gave."""
+        for name, tensor in self._statistics.items():
+            tensor.copy_(kept[name])
 
     def publish(self) -> None:
         """Round the float32 weights into the model."""

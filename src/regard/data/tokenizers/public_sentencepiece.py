@@ -29,6 +29,7 @@ MBART50 = (
     ).split()
 )
 PEGASUS_OFFSET = 103  # ids that pretraining used for itself
+MOST_EXTRA = 10_000  # tokens that a config may add; no public one adds more than 103
 RARE = 100.0  # nats taken off a piece that ends in a digit and a comma, so that they come apart
 
 Config = Mapping[str, Any]
@@ -45,12 +46,12 @@ def read_sentencepiece(path: Path, config: Config, model_config: Config) -> Libr
     if path.name == "sentencepiece.bpe.model":
         return arrange(model, _fairseq(texts, config, model_config), path)
     if model_type == "pegasus":
-        return arrange(model, _pegasus(texts, config), path)
+        return arrange(model, _pegasus(texts, _count(config, "offset", PEGASUS_OFFSET, path)), path)
     if model_type == "albert" or "[CLS]" in texts:
         return arrange(_apart_at_commas(model), _albert(model, config), path)
     if path.name == "tokenizer.model":
         return arrange(model, _llama(model, config), path)
-    return arrange(model, _t5(model, config), path)
+    return arrange(model, _t5(model, _count(config, "extra_ids", SENTINELS, path)), path)
 
 
 def _controls(model: PieceModel) -> list[str]:
@@ -61,10 +62,19 @@ def _unknown(model: PieceModel) -> str:
     return next(piece.text for piece in model.pieces if piece.kind == UNKNOWN)
 
 
-def _t5(model: PieceModel, config: Config) -> Arrangement:
+def _count(config: Config, key: str, usual: int, path: Path) -> int:
+    """How many tokens of a kind the config wants, before they are made."""
+    number = config.get(key)
+    number = number if type(number) is int else usual
+    if not 0 <= number <= MOST_EXTRA:
+        action = "use the tokenizer_config.json that was saved with the model"
+        raise CheckpointError.because(path, f"{key} = {number}", f"0 to {MOST_EXTRA}", action)
+    return number
+
+
+def _t5(model: PieceModel, number: int) -> Arrangement:
     """Raffel et al. 2020: the sentinels come behind, the last first."""
-    number = config.get("extra_ids", SENTINELS)
-    sentinels = [f"<extra_id_{row}>" for row in reversed(range(number if isinstance(number, int) else SENTINELS))]
+    sentinels = [f"<extra_id_{row}>" for row in reversed(range(number))]
     tokens = [piece.text for piece in model.pieces]
     return Arrangement(
         [*tokens, *sentinels], [*_controls(model), *sentinels], _unknown(model), "$A </s>", "$A </s> $B </s>"
@@ -103,10 +113,8 @@ def _apart_at_commas(model: PieceModel) -> PieceModel:
     )
 
 
-def _pegasus(texts: list[str], config: Config) -> Arrangement:
+def _pegasus(texts: list[str], offset: int) -> Arrangement:
     """Zhang et al. 2020: two masks and ids that nothing uses stand between the first two pieces and the others."""
-    offset = config.get("offset", PEGASUS_OFFSET)
-    offset = offset if isinstance(offset, int) else PEGASUS_OFFSET
     own = ["<pad>", "</s>", "<mask_1>", "<mask_2>", *(f"<unk_{row}>" for row in range(2, offset))]
     return Arrangement([*own, *texts[2:]], [*own, "<unk>"], "<unk>", "$A </s>", "$A $B </s>")
 

@@ -10,6 +10,7 @@ from typing import Any
 from tokenizers import AddedToken
 from tokenizers import Tokenizer as Library
 
+from regard.data.tokenizers.library_faults import library_faults
 from regard.data.tokenizers.public_sentencepiece import read_marian, read_sentencepiece
 from regard.data.tokenizers.public_vocabularies import read_byte_level, read_text, read_word_pieces
 from regard.data.tokenizers.roles import named_roles, read_config
@@ -34,9 +35,12 @@ def open_tokenizer(folder: Path) -> tuple[Tokenizer, Tokenizer]:
     if (folder / FILE).exists():
         return _both(Tokenizer.load(folder / FILE), config)
     if all((folder / name).exists() for name in MARIAN):
-        source, target = read_marian(folder)
+        with library_faults(folder):
+            source, target = read_marian(folder)
         return Tokenizer(source, roles), Tokenizer(target, roles)
-    return _both(Tokenizer(_with_added(_read(folder, config), folder), roles), config)
+    with library_faults(folder):
+        library = _with_added(_read(folder, config), folder)
+    return _both(Tokenizer(library, roles), config)
 
 
 def _both(source: Tokenizer, config: Mapping[str, Any]) -> tuple[Tokenizer, Tokenizer]:
@@ -65,7 +69,7 @@ def _model_config(folder: Path) -> dict[str, Any]:
         return {}
     try:
         config = json.loads(read_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError.because(path, "damaged JSON", "a whole config.json", "restore the file") from error
     return config if isinstance(config, dict) else {}
 
@@ -78,7 +82,7 @@ def _with_added(library: Library, folder: Path) -> Library:
     try:
         table = json.loads(read_text(path))
         added = sorted((int(index), str(name)) for name, index in table.items())
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError, OverflowError) as error:
         raise CheckpointError.because(path, "damaged JSON", "a whole added_tokens.json", "restore the file") from error
     for index, name in added:
         library.add_tokens([AddedToken(name, normalized=True, special=False)])

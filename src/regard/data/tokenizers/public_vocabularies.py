@@ -10,6 +10,7 @@ from typing import Any
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as Library
 
+from regard.data.plain_file import VOCABULARY_BYTES, read_plain
 from regard.data.tokenizers.layout import LAYOUTS, Layout
 from regard.data.tokenizers.tokenizer_kinds import CONTINUED
 from regard.errors import CheckpointError
@@ -20,7 +21,7 @@ AGAIN = "download the file again"
 def read_text(path: Path) -> str:
     """The text of a file. Raises CheckpointError where it cannot be read or is not UTF-8."""
     try:
-        return path.read_text(encoding="utf-8")
+        return read_plain(path, VOCABULARY_BYTES).decode("utf-8").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
         got = "no readable file" if isinstance(error, OSError) else "bytes that are not UTF-8"
         raise CheckpointError.because(path, got, f"a {path.name} in UTF-8", AGAIN) from error
@@ -30,7 +31,7 @@ def read_vocabulary(path: Path) -> dict[str, int]:
     """A table of tokens and their ids. Raises CheckpointError where it is none, or has gaps."""
     try:
         table = json.loads(read_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError.because(path, "damaged JSON", f"a whole {path.name}", AGAIN) from error
     if not isinstance(table, dict) or not all(type(index) is int for index in table.values()):
         raise CheckpointError.because(path, "no table of ids", "tokens with a number each", AGAIN)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from regard.data.plain_file import JSON_BYTES, read_plain
 from regard.data.tokenizers.layout import ROLES, Layout
 from regard.errors import CheckpointError
 
@@ -51,9 +52,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError.because(path, "damaged JSON", f"a whole {CONFIG}", "restore the file") from error
+        config = json.loads(read_plain(path, JSON_BYTES).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        got = error.strerror if isinstance(error, OSError) else "damaged JSON"
+        raise CheckpointError.because(path, got, f"a whole {CONFIG}", "restore the file") from error
     if not isinstance(config, dict):
         raise CheckpointError.because(path, type(config).__name__, "a table of settings", "restore the file")
     return config

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from regard.data.plain_file import VOCABULARY_BYTES, read_plain
 from regard.errors import CheckpointError
 
 VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5
@@ -51,7 +52,7 @@ def read_piece_model(path: Path) -> PieceModel:
     """Read a ``.model`` or ``.spm`` file. Raises CheckpointError where it is missing, damaged, or of another kind."""
     expected, action = "a sentencepiece model", "download the file again"
     try:
-        model = _read(path.read_bytes())
+        model = _read(read_plain(path, VOCABULARY_BYTES))
     except OSError as error:
         raise CheckpointError.because(path, "no readable file", expected, action) from error
     except (_DamagedError, UnicodeDecodeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,9 @@ from tokenizers import Tokenizer as Library
 from tokenizers import decoders
 
 from regard.config import setting
+from regard.data.plain_file import VOCABULARY_BYTES, read_plain
 from regard.data.tokenizers.layout import LAYOUTS, Layout
+from regard.data.tokenizers.library_faults import is_fault, library_faults
 from regard.data.tokenizers.roles import LANGUAGE, complete_roles, named_roles, read_config, roles_of_layout, sentinels
 from regard.data.tokenizers.sentencepiece_library import OUT_OF_REACH
 from regard.data.tokenizers.specials import keep_from_texts, marking, with_language, with_tokens, word_starts
@@ -24,6 +27,8 @@ from regard.errors import CheckpointError, DataError, SettingError
 from regard.storage import write_file
 
 LONGEST_SAMPLE = 10_000  # characters of a line that training looks at
+WHOLE = ("character", "word")  # kinds that merge nothing: the others learn from words of 100 characters at most
+LONGEST_WORD = re.compile(r"\S{100}(?=\S)")  # every merge looks at all of a word
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ def train_tokenizer(texts: Iterable[str], settings: TokenizerSettings, layout: L
     if not any(line.strip() for line in lines):
         raise DataError.because("tokenizer", "no text", "some lines to learn a vocabulary from", "check the corpus")
     check_unicode(lines)
+    if settings.kind not in WHOLE:
+        lines = [LONGEST_WORD.sub(r"\g<0> ", line) for line in lines]
     described = learn(lines, settings.kind, settings.size, settings.lowercase, settings.spaces, layout)
     return Tokenizer(Library.from_str(described), roles_of_layout(layout))
 
@@ -127,9 +134,11 @@ class Tokenizer:
         self.languages: Mapping[str, int] = {name: index for index, name in names.items() if LANGUAGE.fullmatch(name)}
         self.sentinels = sentinels(vocabulary)
         special_names = {name for name, index in vocabulary.items() if index in self.specials}
-        keep_from_texts(library, special_names, self._roles.get("unk_token"))
+        with library_faults():
+            keep_from_texts(library, special_names, self._roles.get("unk_token"))
+            self._template = find_template(library, list(vocabulary)[:100])
+            library.encode("")  # what only fails there fails now
         self._library = library
-        self._template = find_template(library, list(vocabulary)[:100])
         self.unk, self.pad, self.mask = (played.get(f"{role}_token") for role in ("unk", "pad", "mask"))
         self.bos = played.get("cls_token", played.get("bos_token"))
         self.sep = played.get("sep_token", self._template.closing())
@@ -148,12 +157,14 @@ class Tokenizer:
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         """The ids of each text, without special tokens; the library shares the texts among the processor's cores."""
         check_unicode(texts)
-        return [encoding.ids for encoding in self._library.encode_batch_fast(texts, add_special_tokens=False)]
+        with library_faults():
+            return [encoding.ids for encoding in self._library.encode_batch_fast(texts, add_special_tokens=False)]
 
     def encode_marked(self, text: str) -> list[int]:
         """The ids of a text in which the mask, the sentinels and the languages may be written out as tokens."""
         check_unicode([text])
-        return list(self._marking.encode(text, add_special_tokens=False).ids)
+        with library_faults():
+            return list(self._marking.encode(text, add_special_tokens=False).ids)
 
     @cached_property
     def _marking(self) -> Library:
@@ -176,7 +187,8 @@ class Tokenizer:
 
         In our own layout the text ends at the first ``</s>``.
         """
-        return str(self._library.decode(list(self._shown(ids)), skip_special_tokens=False))
+        with library_faults():
+            return str(self._library.decode(list(self._shown(ids)), skip_special_tokens=False))
 
     def _shown(self, ids: Sequence[int]) -> Iterator[int]:
         for index in ids:
@@ -192,7 +204,8 @@ class Tokenizer:
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where each piece of the text stands in it: (start, end) in characters, end excluded."""
         check_unicode([text])
-        return list(self._library.encode(text, add_special_tokens=False).offsets)
+        with library_faults():
+            return list(self._library.encode(text, add_special_tokens=False).offsets)
 
     def pieces_of(self, ids: Sequence[int]) -> list[str]:
         """The piece of each id, specials included, as a reader may see it."""
@@ -230,13 +243,15 @@ class Tokenizer:
         Raises CheckpointError where the file is missing, damaged or has gaps.
         """
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_plain(path, VOCABULARY_BYTES).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             got = "no readable file" if isinstance(error, OSError) else "bytes that are not UTF-8"
             raise CheckpointError.because(path, got, "a tokenizer.json", "check the run's folder") from error
         try:
             library = Library.from_str(text)
-        except Exception as error:  # the library raises plain Exception
+        except BaseException as error:  # the library raises plain Exception, or panics
+            if not is_fault(error):
+                raise
             raise CheckpointError.because(path, "damaged JSON", "a whole tokenizer.json", "restore the file") from error
         return cls(library, named_roles(read_config(path.parent), path.parent))
 

@@ -60,7 +60,7 @@ class Engines:
         if isinstance(plan, str):
             return Choice(None, plan)
         if self._compiled is None:
-            self._compiled = compiled(SOURCE, shared=SHARED)
+            self._compiled = compiled_engine()
             if self._compiled.library is not None:
                 typed(self._compiled.library)
         library = self._compiled.library
@@ -80,6 +80,11 @@ class Engines:
         if self._watch is None or not self._watch.unchanged():
             self._watch, self._plan = Watch(self._model), plan_of(self._model)
         return self._plan
+
+
+def compiled_engine() -> Compiled:
+    """The compiled file, or the reason why there is none."""
+    return compiled(SOURCE, shared=SHARED)
 
 
 def unsupported(settings: DecodingSettings) -> str:

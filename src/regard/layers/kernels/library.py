@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regard.compiling import compiled
+from regard.compiling import Compiled, compiled
 
 UNIT = 16  # a multiple of the numbers in any processor's vector
 _NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
@@ -32,9 +32,20 @@ class Dropout(ctypes.Structure):
 
 
 @cache
+def compiled_kernels() -> Compiled:
+    """The compiled file, or the reason why there is none."""
+    return compiled(Path(__file__).with_name("kernels.cpp"), ("-fopenmp",))
+
+
 def library() -> ctypes.CDLL | None:
     """The compiled file, made on first use; None where there is none."""
-    return compiled(Path(__file__).with_name("kernels.cpp"), ("-fopenmp",)).library
+    return compiled_kernels().library
+
+
+def library_name() -> str:
+    """A name that differs for other sources, compilers and processors; "torch" where nothing is compiled."""
+    path = compiled_kernels().path
+    return path.stem.rpartition("-")[2] if path else "torch"
 
 
 def kernel(name: str, dtype: torch.dtype) -> Callable[..., None]:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from regard.data.plain_file import check_plain
 from regard.errors import CheckpointError, SettingError
 from regard.models.adapters import adapters_of
 from regard.models.heads import Head
+from regard.runs.checkpoints.finite import check_finite
+from regard.runs.checkpoints.manifest import check_file
+from regard.runs.checkpoints.safetensors_file import read_safetensors
 from regard.storage import write_file
 
+MOST_BYTES = 16 << 30
 NEW = ("head.", "before_output.", "output.")  # what one task needs of a model and another does not
 
 
@@ -40,11 +45,14 @@ def write_adapter(
 def read_adapter(path: Path) -> Adapter:
     """What ``write_adapter`` kept. Raises CheckpointError where it is missing, damaged or something else."""
     try:
-        with safe_open(path, "pt") as file:
-            facts = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        weights, facts = read_safetensors(check_plain(path, MOST_BYTES))
         head = Head(facts["head"], tuple(json.loads(facts["labels"])))
-        return Adapter(weights, float(facts["scale"]), head)
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError, SettingError) as error:
+        scale = float(facts["scale"])
+        if not math.isfinite(scale):
+            raise ValueError(f"the scale {scale}")
+    except (OSError, KeyError, ValueError, TypeError, RecursionError, SettingError, CheckpointError) as error:
         got, action = f"no adapter ({error})", "name the adapter.safetensors of a run"
         raise CheckpointError.because(path, got, "low-rank changes that regard trained", action) from error
+    check_file(path)
+    check_finite(path, weights)
+    return Adapter(weights, scale, head)

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import torch
 from torch import Tensor
@@ -107,6 +107,8 @@ def _open_zip(path: Path, file: BinaryIO) -> tuple[dict[str, Stored], Data]:
 
 def _open_legacy(path: Path, file: BinaryIO) -> tuple[dict[str, Stored], Data]:
     """Five pickles (number, version, machine, tensors, keys), then for each key how many numbers, and the numbers."""
+    size = path.stat().st_size
+    file = cast(BinaryIO, _Inside(file, size))
     _, version, machine = (Machine(path).run(file) for _ in range(3))
     if version != LEGACY_VERSION or not isinstance(machine, dict) or machine.get("little_endian") is not True:
         raise refusal(path, "another version or order of bytes")
@@ -114,7 +116,7 @@ def _open_legacy(path: Path, file: BinaryIO) -> tuple[dict[str, Stored], Data]:
     keys = Machine(path).run(file)
     if not isinstance(keys, list) or any(type(key) is not str or key not in storages for key in keys):
         raise refusal(path, "a list of keys that are not those of its tensors")
-    places, size = {}, path.stat().st_size
+    places = {}
     for storage in (storages[key] for key in keys):
         (numel,) = struct.unpack("<q", file.read(8))
         if numel != storage.numel or file.tell() + storage.bytes > size:
@@ -129,6 +131,18 @@ def _open_legacy(path: Path, file: BinaryIO) -> tuple[dict[str, Stored], Data]:
         return file.read(storage.bytes)
 
     return tensors, data
+
+
+class _Inside:
+    """A file of which no more is asked than it has: a length that lies would take memory before it was found out."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._size = file, size
+        self.readline, self.tell, self.seek = file.readline, file.tell, file.seek
+
+    def read(self, count: int) -> bytes:
+        """At most ``count`` bytes, as many as there are."""
+        return self._file.read(max(0, min(count, self._size - self._file.tell())))
 
 
 def _wrong_size(path: Path, storage: Storage, got: object) -> CheckpointError:

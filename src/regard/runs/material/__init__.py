@@ -14,6 +14,7 @@ from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.runs.material import couples, labelled, next_token, noised, pairs, texts
 from regard.runs.material.contract import Corpus, Material, is_prepared
 from regard.runs.recipe import Recipe
+from regard.runs.room import refuse_too_large
 
 KINDS: Mapping[str, tuple[ModuleType, Callable[..., Material]]] = MappingProxyType(
     {
@@ -32,7 +33,11 @@ __all__ = ["Corpus", "Material", "is_prepared", "learn_tokenizers", "open_materi
 
 
 def read_corpus(recipe: Recipe) -> Corpus:
-    """Read and check every file of the recipe once, writing nothing. Raises DataError or SettingError."""
+    """Read and check every file of the recipe once, writing nothing. Raises DataError or SettingError.
+
+    ``notes`` of what this returns are for the user.
+    """
+    refuse_too_large(recipe, 1, 1, shared=True)  # whatever the vocabulary
     corpus: Corpus = KINDS[recipe.task.kind][0].read(recipe)
     return corpus
 
@@ -43,9 +48,14 @@ def learn_tokenizers(corpus: Corpus) -> tuple[Tokenizer, Tokenizer]:
     return found
 
 
-def prepare(corpus: Corpus, folder: Path, source: Tokenizer, target: Tokenizer) -> None:
-    """Write everything that training reads into the run ``folder``."""
-    KINDS[corpus.recipe.task.kind][0].prepare(corpus, folder, source, target)
+def prepare(corpus: Corpus, folder: Path, source: Tokenizer, target: Tokenizer) -> list[str]:
+    """Write everything that training reads into the run ``folder``, and say what the user should know of it.
+
+    Raises SettingError, before anything is written, where the model would not fit into memory.
+    """
+    refuse_too_large(corpus.recipe, source.size, target.size, shared=source is target)
+    notes: list[str] = KINDS[corpus.recipe.task.kind][0].prepare(corpus, folder, source, target)
+    return notes
 
 
 def open_material(recipe: Recipe, folder: Path, source: Tokenizer, target: Tokenizer) -> Material:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ from regard import families
 from regard.data.store import Store
 from regard.data.tokenizers.layout import LAYOUTS, Layout
 from regard.data.tokenizers.tokenizer import Tokenizer
-from regard.errors import SettingError
+from regard.errors import DataError, SettingError
 from regard.models.heads import LANGUAGE, Head
 from regard.models.vocabulary import Vocabulary
 from regard.runs.material.begun import Begun
@@ -25,6 +26,7 @@ from regard.storage import write_file
 from regard.training.loop import Feed, Task
 
 DATA, FACTS = "data", "facts.json"
+MUCH_UNKNOWN, LOOKED_AT = 0.2, 1_000_000  # the share of unknown tokens that is told, among so many
 Progress = Callable[[int], None]
 
 
@@ -38,6 +40,10 @@ class Corpus(Protocol):
     @property
     def kept(self) -> int:
         """How many examples there are to train on."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the files: what was left out, and what looks wrong with them."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,48 @@ def layout_of(recipe: Recipe) -> Layout:
 def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     """What was found while preparing. It is written last: a run that has it is prepared."""
     write_file(folder / DATA / FACTS, json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
+
+
+def notes_of(store: Store, name: str, tokenizer: Tokenizer, recipe: Recipe) -> list[str]:
+    """What the user should know of the ids: a smaller vocabulary than asked for, much that it cannot spell."""
+    found = []
+    asked = recipe.tokenizer.size
+    if tokenizer.size < asked and recipe.init.checkpoint is None:
+        found.append(
+            f"tokenizer.size: {asked} asked for; the training text has pieces for {tokenizer.size} only, which it is"
+        )
+    ids = store.ids[name][:LOOKED_AT]
+    share = float((ids == tokenizer.unk).mean()) if len(ids) and tokenizer.unk is not None else 0.0
+    if share > MUCH_UNKNOWN:
+        found.append(
+            f"Warning: {share:.0%} of the {name} tokens are unknown to a vocabulary of {tokenizer.size}; "
+            "raise tokenizer.size, or take tokenizer.kind=bpe, which spells what it does not know"
+        )
+    return found
+
+
+def dropped_note(count: int, what: str) -> list[str]:
+    """That so many texts were not UTF-8, where any were."""
+    return [f"{count} {what} with bytes that are not UTF-8 left out"] if count else []
+
+
+def state_of(*paths: str | None) -> tuple[tuple[str, int, int], ...]:
+    """Each file's size and time, which it must still have when it is read again; one that is not there has neither."""
+    found = []
+    for path in paths:
+        with suppress(OSError, ValueError):
+            status = Path(str(path)).stat()
+            found.append((str(path), status.st_size, status.st_mtime_ns))
+    return tuple(found)
+
+
+def refuse_changes(before: tuple[tuple[str, int, int], ...]) -> None:
+    """Raise DataError where a file is not what it was: its texts would no longer be those that were counted."""
+    now = state_of(*(path for path, *_ in before))
+    for one in before:
+        if one not in now:
+            got, action = "a file that was changed while it was read", "begin again, and leave it alone"
+            raise DataError.because(one[0], got, "it to stay as it was", action)
 
 
 def is_prepared(folder: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ import torch
 
 from regard.data.batching import CouplesBatch, plan_batches, plan_sequential
 from regard.data.corpus import read_documents, read_pairs
+from regard.data.in_step import InStep
+from regard.data.leaks import Leaks
+from regard.data.lines import is_whole
 from regard.data.store import Store, write_columns
 from regard.data.template import Template, collate_couples, wrapped_lengths
 from regard.data.tokenizers.tokenizer import Tokenizer, train_tokenizer
@@ -24,13 +27,15 @@ from regard.runs.material.contract import (
     Progress,
     Results,
     batches_of,
+    dropped_note,
     held_out,
     layout_of,
     longest_text,
     named_file,
+    notes_of,
     write_facts,
 )
-from regard.runs.recipe import Recipe
+from regard.runs.recipe import DataSettings, Recipe
 from regard.tasks.contrastive import InfoNCE, embed
 from regard.training.loop import Feed
 
@@ -45,6 +50,7 @@ class CoupleCorpus:
     recipe: Recipe
     train: list[Couple]
     valid: list[Couple]
+    notes: tuple[str, ...]
 
     @property
     def kept(self) -> int:
@@ -55,23 +61,45 @@ class CoupleCorpus:
 def read(recipe: Recipe) -> CoupleCorpus:
     """Read and check every file of the recipe once, writing nothing. Raises DataError or SettingError."""
     data = recipe.data
-    couples = _couples(data.source, data.target, data.text)
+    in_step, dropped = InStep(), [0]
+    couples = _couples(data, data.source, data.target, data.text, in_step, dropped)
+    notes = [*dropped_note(dropped[0], "texts or couples"), in_step.note(data.source, data.target)]
     if data.valid_source is not None or data.valid_text is not None:
-        train, valid = couples, _couples(data.valid_source, data.valid_target, data.valid_text)
+        train, valid = couples, _couples(data, data.valid_source, data.valid_target, data.valid_text)
+        leaks = Leaks(enumerate(valid, start=1))
+        for number, couple in enumerate(train, start=1):
+            leaks.see(number, couple)
+        notes.append(leaks.note("couples", data.valid_source or data.valid_text, data.source or data.text))
     else:
         every = held_out(len(couples), data.valid_pairs)
         train, valid = [one for number, one in enumerate(couples) if number % every], couples[::every]
     if len(train) < 2 or not valid:
         got = f"{len(couples)} couples"
         raise DataError.because(data.source or data.text, got, "at least 21 texts or couples", "check the files")
-    return CoupleCorpus(recipe, train, valid)
+    return CoupleCorpus(recipe, train, valid, tuple(note for note in notes if note is not None))
 
 
-def _couples(source: str | None, target: str | None, text: str | None) -> list[Couple]:
+def _couples(
+    data: DataSettings,
+    source: str | None,
+    target: str | None,
+    text: str | None,
+    in_step: InStep | None = None,
+    dropped: list[int] | None = None,
+) -> list[Couple]:
+    """The couples with text on both sides; those that are not UTF-8 are counted in ``dropped``."""
+    found: Iterable[Couple]
     if source is not None and target is not None:
-        return [pair for pair in read_pairs(Path(source), Path(target)) if all(side.strip() for side in pair)]
-    path = named_file("data.text", text, "give --text FILE, or --source FILE --target FILE with like meanings")
-    return [(line, line) for line in read_documents(path, "line")]
+        pairs = read_pairs(Path(source), Path(target), bad_text=data.bad_text)
+        found = pairs if in_step is None else in_step.watch(pairs)
+    else:
+        path = named_file("data.text", text, "give --text FILE, or --source FILE --target FILE with like meanings")
+        found = ((line, line) for line in read_documents(path, "line", bad_text=data.bad_text))
+    every = [couple for couple in found if all(side.strip() for side in couple)]
+    whole = [couple for couple in every if all(map(is_whole, couple))]
+    if dropped is not None:
+        dropped[0] = len(every) - len(whole)
+    return whole
 
 
 def learn_tokenizers(corpus: CoupleCorpus) -> tuple[Tokenizer, Tokenizer]:
@@ -81,11 +109,13 @@ def learn_tokenizers(corpus: CoupleCorpus) -> tuple[Tokenizer, Tokenizer]:
     return one, one
 
 
-def prepare(corpus: CoupleCorpus, folder: Path, source: Tokenizer, target: Tokenizer) -> None:
-    """Write everything that training reads into the run ``folder``."""
-    for name, rows in (("train", corpus.train), ("valid", corpus.valid)):
-        write_columns(folder / DATA / name, iter(rows), dict(zip(NAMES, (source, target), strict=True)))
+def prepare(corpus: CoupleCorpus, folder: Path, source: Tokenizer, target: Tokenizer) -> list[str]:
+    """Write everything that training reads into the run ``folder``; what this returns is for the user to know."""
+    encoders = dict(zip(NAMES, (source, target), strict=True))
+    write_columns(folder / DATA / "valid", iter(corpus.valid), encoders)
+    train = write_columns(folder / DATA / "train", iter(corpus.train), encoders)
     write_facts(folder, {"texts": corpus.kept})
+    return notes_of(train, NAMES[0], source, corpus.recipe)
 
 
 class CoupleMaterial(Material):

@@ -12,7 +12,9 @@ import torch
 
 from regard.data.batching import IGNORED, LabelledBatch, plan_batches, plan_sequential
 from regard.data.corpus import read_table
-from regard.data.labels import LabelCoder, PieceCounter, word_rows
+from regard.data.labels import SHOWN, LabelCoder, PieceCounter, word_rows
+from regard.data.leaks import Leaks
+from regard.data.lines import is_whole
 from regard.data.store import Encoder, Store, write_columns
 from regard.data.template import Template, collate_labelled, wrapped_lengths
 from regard.data.tokenizers.tokenizer import Tokenizer, train_tokenizer
@@ -26,10 +28,12 @@ from regard.runs.material.contract import (
     Progress,
     Results,
     batches_of,
+    dropped_note,
     held_out,
     layout_of,
     longest_text,
     named_file,
+    notes_of,
     write_facts,
 )
 from regard.runs.recipe import DataSettings, Recipe
@@ -48,6 +52,7 @@ class LabelledCorpus:
     train: list[tuple[str, ...]]
     valid: list[tuple[str, ...]]
     labels: LabelCoder
+    notes: tuple[str, ...]
 
     @property
     def kept(self) -> int:
@@ -63,11 +68,12 @@ def read(recipe: Recipe) -> LabelledCorpus:
     if each_word and data.second_column is not None:
         got = f"{data.second_column!r} with labels of words"
         raise SettingError.because("data.second_column", got, "one text", "leave it out")
-    rows = _rows(data, path)
+    rows, notes = _rows(data, path)
     if data.valid_text is not None:
-        train, valid = rows, _rows(data, Path(data.valid_text))
+        train, (valid, _) = rows, _rows(data, Path(data.valid_text))
         labels = LabelCoder.learn((row[-1] for row in train), each_word=each_word)
-        labels.encode_batch([row[-1] for row in valid])  # refused where it has one that no row teaches
+        _refuse_unknown(labels, valid, data.valid_text)
+        notes += _leaks(train, valid, data)
     else:
         every = held_out(len(rows), data.valid_pairs)
         train, valid = [row for number, row in enumerate(rows) if number % every], rows[::every]
@@ -77,7 +83,35 @@ def read(recipe: Recipe) -> LabelledCorpus:
         raise DataError.because(path, got, "rows to train and to measure on", "check the file")
     if data.labels is not None:
         train = chosen_rows(train, data.labels, recipe.train.seed, each_word=each_word)
-    return LabelledCorpus(recipe, train, valid, labels)
+    notes += _missing_classes(labels, train)
+    return LabelledCorpus(recipe, train, valid, labels, tuple(notes))
+
+
+def _refuse_unknown(labels: LabelCoder, valid: list[tuple[str, ...]], path: str) -> None:
+    """Raise DataError with the row of the first label that no training row teaches."""
+    for number, row in enumerate(valid, start=1):
+        try:
+            labels.encode_batch([row[-1]])
+        except DataError as error:
+            raise DataError(f"{path}, row {number} with text, {error}") from error
+
+
+def _leaks(train: list[tuple[str, ...]], valid: list[tuple[str, ...]], data: DataSettings) -> list[str]:
+    leaks = Leaks((number, row[:-1]) for number, row in enumerate(valid, start=1))
+    for number, row in enumerate(train, start=1):
+        leaks.see(number, row[:-1])
+    note = leaks.note("texts", data.valid_text, data.text)
+    return [note] if note else []
+
+
+def _missing_classes(labels: LabelCoder, train: list[tuple[str, ...]]) -> list[str]:
+    """That a label stands in the rows held out only, so that nothing teaches it."""
+    taught = {label for row in train for label in (row[-1].split() if labels.each_word else [row[-1].strip()])}
+    missing = [name for name in labels.names if name not in taught]
+    if not missing:
+        return []
+    shown = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
+    return [f"Warning: no training row has {shown}, which cannot be learnt; name a validation file, or add rows"]
 
 
 def chosen_rows(
@@ -97,14 +131,16 @@ def chosen_rows(
     return [rows[index] for index in sorted(list(chosen)[:count])]
 
 
-def _rows(data: DataSettings, path: Path) -> list[tuple[str, ...]]:
+def _rows(data: DataSettings, path: Path) -> tuple[list[tuple[str, ...]], list[str]]:
+    """The rows with text, and what there is to know of those left out."""
     columns = [data.text_column, *([data.second_column] if data.second_column else []), data.label_column]
-    rows = [row for row in read_table(path, columns) if row[0].strip()]
+    found = [row for row in read_table(path, columns, bad_text=data.bad_text) if row[0].strip()]
+    rows = [row for row in found if all(map(is_whole, row))]
     empty = next((row for row in rows if not row[-1].strip()), None)
     if empty is not None:
         got = f"no label for the text {empty[0][:60]!r}"
         raise DataError.because(path, got, f"one in the column {data.label_column}", "name it, or leave the text out")
-    return rows
+    return rows, dropped_note(len(found) - len(rows), "rows")
 
 
 def learn_tokenizers(corpus: LabelledCorpus) -> tuple[Tokenizer, Tokenizer]:
@@ -114,8 +150,8 @@ def learn_tokenizers(corpus: LabelledCorpus) -> tuple[Tokenizer, Tokenizer]:
     return one, one
 
 
-def prepare(corpus: LabelledCorpus, folder: Path, source: Tokenizer, target: Tokenizer) -> None:
-    """Write everything that training reads into the run ``folder``."""
+def prepare(corpus: LabelledCorpus, folder: Path, source: Tokenizer, target: Tokenizer) -> list[str]:
+    """Write everything that training reads into the run ``folder``; what this returns is for the user to know."""
     data = folder / DATA
     encoders: dict[str, Encoder] = {"text": source}
     if corpus.recipe.task.kind == "token_classification":
@@ -123,10 +159,11 @@ def prepare(corpus: LabelledCorpus, folder: Path, source: Tokenizer, target: Tok
     elif corpus.recipe.data.second_column:
         encoders |= {"second": source}
     encoders |= {"label": corpus.labels}
-    for name, rows in (("train", corpus.train), ("valid", corpus.valid)):
-        write_columns(data / name, _columns(corpus.recipe, rows), encoders)
+    write_columns(data / "valid", _columns(corpus.recipe, corpus.valid), encoders)
+    train = write_columns(data / "train", _columns(corpus.recipe, corpus.train), encoders)
     corpus.labels.save(data / LABELS)
     write_facts(folder, {"texts": corpus.kept, "samples": [list(row) for row in corpus.valid[:12]]})
+    return notes_of(train, "text", source, corpus.recipe)
 
 
 def _columns(recipe: Recipe, rows: list[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:

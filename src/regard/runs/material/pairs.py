@@ -16,6 +16,9 @@ from matplotlib.figure import Figure
 from regard.data.batching import Batch, plan_batches, plan_sequential
 from regard.data.clean import Cleaner
 from regard.data.corpus import prefixed, read_pairs
+from regard.data.in_step import InStep
+from regard.data.leaks import Leaks
+from regard.data.lines import is_whole
 from regard.data.store import Store, write_store
 from regard.data.template import Template, wrapped
 from regard.data.tokenizers.tokenizer import Tokenizer, train_tokenizer
@@ -36,6 +39,9 @@ from regard.runs.material.contract import (
     batches_of,
     held_out,
     layout_of,
+    notes_of,
+    refuse_changes,
+    state_of,
     write_facts,
 )
 from regard.runs.model import Model
@@ -60,6 +66,8 @@ class PairCorpus:
     every: int
     valid: list[Pair]
     cleaning: dict[str, Any]
+    notes: tuple[str, ...]
+    state: tuple[tuple[str, int, int], ...]
 
     @property
     def kept(self) -> int:
@@ -67,10 +75,12 @@ class PairCorpus:
         return int(self.cleaning["kept"])
 
     def train(self) -> Iterator[Pair]:
-        """The pairs to train on."""
+        """The pairs to train on. Raises DataError where a file has changed since it was read first."""
+        refuse_changes(self.state)
         for number, pair in enumerate(_cleaned(self.recipe, Cleaner(self.recipe.cleaning))):
             if not self.every or number % self.every:
                 yield pair
+        refuse_changes(self.state)
 
 
 def read(recipe: Recipe) -> PairCorpus:
@@ -84,30 +94,55 @@ def read(recipe: Recipe) -> PairCorpus:
             raise SettingError.because(name, "one file of two", "a source and a target", "name both or none")
     if data.source is None:
         raise SettingError.because("data.source", "nothing", "two text files", "give --source FILE --target FILE")
-    valid = list(_named_validation(recipe))
+    state = state_of(data.source, data.target)
+    named = list(_named_validation(recipe))
+    valid = [pair for _, pair in named]
     if data.valid_source is not None and not valid:
         got = "no pair with text on both sides"
         raise DataError.because(data.valid_source, got, "validation pairs", "check both files, or name neither")
-    cleaner = Cleaner(recipe.cleaning)
-    kept = sum(1 for _ in _cleaned(recipe, cleaner))
+    cleaner, in_step, leaks = Cleaner(recipe.cleaning), InStep(), Leaks(named)
+    for pair in _cleaned(recipe, cleaner, in_step):
+        leaks.see(cleaner.report.read, pair)
+    kept = cleaner.report.kept
     every = 0 if valid else held_out(kept, data.valid_pairs)
     if not valid:
+        _refuse_single_pair(recipe, cleaner)
         valid = [pair for number, pair in enumerate(_cleaned(recipe, Cleaner(recipe.cleaning))) if number % every == 0]
-    return PairCorpus(recipe, every, valid, asdict(cleaner.report))
+    found = (
+        cleaner.report.note(),
+        in_step.note(data.source, data.target),
+        leaks.note("pairs", data.valid_source, data.source),
+    )
+    notes = tuple(note for note in found if note is not None)
+    return PairCorpus(recipe, every, valid, asdict(cleaner.report), notes, state)
 
 
-def _cleaned(recipe: Recipe, cleaner: Cleaner) -> Iterator[Pair]:
+def _refuse_single_pair(recipe: Recipe, cleaner: Cleaner) -> None:
+    if cleaner.report.kept == 1:
+        got = f"one pair to train on and none to measure on ({cleaner.report.note() or 'there is but one'})"
+        action = "check the corpus, or name validation files"
+        raise DataError.because(recipe.data.source, got, "at least two pairs", action)
+
+
+def _cleaned(recipe: Recipe, cleaner: Cleaner, in_step: InStep | None = None) -> Iterator[Pair]:
     data = recipe.data
-    pairs = cleaner(read_pairs(Path(str(data.source)), Path(str(data.target))))
-    return prefixed(pairs, recipe.task.prefix)
+    pairs = read_pairs(Path(str(data.source)), Path(str(data.target)), bad_text=data.bad_text)
+    return prefixed(cleaner(pairs if in_step is None else in_step.watch(pairs)), recipe.task.prefix)
 
 
-def _named_validation(recipe: Recipe) -> Iterable[Pair]:
+def _named_validation(recipe: Recipe) -> Iterable[tuple[int, Pair]]:
+    """The pairs with text on both sides, and their lines."""
     data = recipe.data
     if data.valid_source is None or data.valid_target is None:
         return []
-    pairs = read_pairs(Path(data.valid_source), Path(data.valid_target))
-    return prefixed((pair for pair in pairs if all(side.strip() for side in pair)), recipe.task.prefix)
+    pairs = read_pairs(Path(data.valid_source), Path(data.valid_target), bad_text=data.bad_text)
+    numbered = enumerate(prefixed(pairs, recipe.task.prefix), start=1)
+    return ((line, pair) for line, pair in numbered if _has_text(pair, recipe.task.prefix))
+
+
+def _has_text(pair: Pair, prefix: str) -> bool:
+    source, target = pair
+    return bool(source.removeprefix(f"{prefix}: ").strip() and target.strip()) and all(map(is_whole, pair))
 
 
 def learn_tokenizers(corpus: PairCorpus) -> tuple[Tokenizer, Tokenizer]:
@@ -122,11 +157,11 @@ def learn_tokenizers(corpus: PairCorpus) -> tuple[Tokenizer, Tokenizer]:
     )
 
 
-def prepare(corpus: PairCorpus, folder: Path, source: Tokenizer, target: Tokenizer) -> None:
-    """Write everything that training reads into the run ``folder``."""
+def prepare(corpus: PairCorpus, folder: Path, source: Tokenizer, target: Tokenizer) -> list[str]:
+    """Write everything that training reads into the run ``folder``; what this returns is for the user to know."""
     longest = corpus.recipe.data.max_tokens
     data = folder / DATA
-    write_store(data / "train", corpus.train(), source, target, longest)
+    train = write_store(data / "train", corpus.train(), source, target, longest)
     write_store(data / "valid", corpus.valid, source, target, longest)
     # Those that the store leaves out as too long are not translated either: the model may have no positions for them.
     sides = (zip(*corpus.valid, strict=True), (source, target))
@@ -134,6 +169,9 @@ def prepare(corpus: PairCorpus, folder: Path, source: Tokenizer, target: Tokeniz
     kept = [pair for pair, *both in zip(corpus.valid, *counts, strict=True) if max(both) <= longest]
     write_file(data / "valid.json", json.dumps(kept, ensure_ascii=False))
     write_facts(folder, {"cleaning": corpus.cleaning})
+    notes = [f"{train.too_long} pairs with more than {longest} tokens left out (data.max_tokens)"]
+    found = [*(notes if train.too_long else []), *notes_of(train, "source", source, corpus.recipe)]
+    return list(dict.fromkeys([*found, *notes_of(train, "target", target, corpus.recipe)]))
 
 
 class PairMaterial(Material):

@@ -15,6 +15,8 @@ import torch
 
 from regard.data.batching import plan_batches, plan_sequential
 from regard.data.corpus import read_documents, read_table
+from regard.data.leaks import Leaks
+from regard.data.lines import is_whole
 from regard.data.noise import Pieces
 from regard.data.store import Store, write_columns
 from regard.data.template import Template, text_pieces
@@ -27,9 +29,13 @@ from regard.runs.material.contract import (
     Progress,
     Results,
     batches_of,
+    dropped_note,
     held_out,
     layout_of,
     named_file,
+    notes_of,
+    refuse_changes,
+    state_of,
     write_facts,
 )
 from regard.runs.material.loss import task_loss
@@ -50,14 +56,18 @@ class TextCorpus:
     recipe: Recipe
     kept: int
     every: int
+    notes: tuple[str, ...] = ()
+    state: tuple[tuple[str, int, int], ...] = ()
 
     def train(self) -> Iterator[str]:
-        """The texts to train on."""
+        """The texts to train on. Raises DataError where the file has changed since it was read first."""
+        refuse_changes(self.state)
         for number, text in enumerate(_texts(self.recipe.data, self.recipe.data.text)):
             if self.kept == 1 and self.every:
                 yield text[: int(len(text) * (1 - SHARE_OF_ONE))]
             elif not self.every or number % self.every:
                 yield text
+        refuse_changes(self.state)
 
     def valid(self) -> Iterator[str]:
         """The texts to measure on."""
@@ -76,28 +86,43 @@ def read(recipe: Recipe) -> TextCorpus:
     """Read and check every file of the recipe once, writing nothing. Raises DataError or SettingError."""
     data = recipe.data
     path = named_file("data.text", data.text, "give --text FILE")
-    kept = sum(1 for _ in _texts(data, data.text))
+    state = state_of(data.text, data.valid_text)
+    leaks = Leaks(enumerate(((text,) for text in _texts(data, data.valid_text)), start=1) if data.valid_text else ())
+    dropped: list[int] = []
+    kept = 0
+    for kept, text in enumerate(_texts(data, data.text, dropped), start=1):
+        leaks.see(kept, (text,))
+    notes = (*dropped_note(len(dropped), "texts"), *filter(None, [leaks.note("texts", data.valid_text, data.text)]))
     if not kept:
         raise DataError.because(path, "no text", "some text to learn from", "check the file")
     if data.valid_text is not None:
         if not any(True for _ in _texts(data, data.valid_text)):
             raise DataError.because(data.valid_text, "no text", "validation text", "check the file, or name none")
-        return TextCorpus(recipe, kept, 0)
+        return TextCorpus(recipe, kept, 0, notes, state)
     if 1 < kept < 20:
         got, action = f"{kept} texts and no validation text", "name a file with --valid-text, or set data.unit=file"
         raise DataError.because(path, got, "20 texts or more to hold some out, or one to hold out its end", action)
-    return TextCorpus(recipe, kept, held_out(kept, data.valid_pairs))
+    return TextCorpus(recipe, kept, held_out(kept, data.valid_pairs), notes, state)
 
 
-def _texts(data: DataSettings, path: str | None) -> Iterator[str]:
+def _texts(data: DataSettings, path: str | None, dropped: list[int] | None = None) -> Iterator[str]:
+    """The texts, without those that are not UTF-8, whose numbers go to ``dropped``."""
     assert path is not None
-    if "\t" in _first_line(path) or path.lower().removesuffix(".gz").endswith(("jsonl", "ndjson", "tsv")):
-        return (row[0] for row in read_table(Path(path), [data.text_column]) if row[0].strip())
-    return read_documents(Path(path), data.unit)
+    found: Iterator[str]
+    if "\t" in _first_line(path, data) or path.lower().removesuffix(".gz").endswith(("jsonl", "ndjson", "tsv")):
+        rows = read_table(Path(path), [data.text_column], bad_text=data.bad_text)
+        found = (row[0] for row in rows if row[0].strip())
+    else:
+        found = read_documents(Path(path), data.unit, bad_text=data.bad_text)
+    for number, text in enumerate(found, start=1):
+        if is_whole(text):
+            yield text
+        elif dropped is not None:
+            dropped.append(number)
 
 
-def _first_line(path: str) -> str:
-    return next(iter(islice(read_documents(Path(path), "line"), 1)), "")
+def _first_line(path: str, data: DataSettings) -> str:
+    return next(iter(islice(read_documents(Path(path), "line", bad_text=data.bad_text), 1)), "")
 
 
 def learn_tokenizers(corpus: TextCorpus) -> tuple[Tokenizer, Tokenizer]:
@@ -107,14 +132,15 @@ def learn_tokenizers(corpus: TextCorpus) -> tuple[Tokenizer, Tokenizer]:
     return one, one
 
 
-def prepare(corpus: TextCorpus, folder: Path, source: Tokenizer, target: Tokenizer) -> None:
-    """Write everything that training reads into the run ``folder``."""
+def prepare(corpus: TextCorpus, folder: Path, source: Tokenizer, target: Tokenizer) -> list[str]:
+    """Write everything that training reads into the run ``folder``; what this returns is for the user to know."""
     data = folder / DATA
-    write_columns(data / "train", ((text,) for text in corpus.train()), {TEXT: source})
+    train = write_columns(data / "train", ((text,) for text in corpus.train()), {TEXT: source})
     write_columns(data / "valid", ((text,) for text in corpus.valid()), {TEXT: source})
     sizes = [(len(text.encode()), len(text.split())) for text in corpus.valid()]
     facts = {"valid_bytes": sum(size for size, _ in sizes), "valid_words": sum(words for _, words in sizes)}
     write_facts(folder, {"texts": corpus.kept, **facts})
+    return notes_of(train, TEXT, source, corpus.recipe)
 
 
 @dataclass(frozen=True)

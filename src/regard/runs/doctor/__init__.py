@@ -1,0 +1,1 @@
+"""What ``regard doctor`` looks at: the machine, the software, the folders, and sums whose answers are known."""
