@@ -27,16 +27,19 @@ def test_a_sentence_takes_as_many_rows_as_beams_or_as_samples():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"beam": 0}, "beam: got 0; expected at least 1; change it (the default is 4)."),
+        ({"beam": 0}, "beam: got 0; expected at least 1; use 1 or more (the default is 4)."),
         ({"top_p": 0.0}, "top_p: got 0.0; expected more than 0 and at most 1; use 1 for all tokens."),
         ({"top_p": 1.5}, "top_p: got 1.5; expected more than 0 and at most 1; use 1 for all tokens."),
         ({"min_p": 1.5}, "min_p: got 1.5; expected at least 0 and at most 1; use 0 for all tokens."),
         ({"repetition_penalty": 0.0}, "repetition_penalty: got 0.0; expected more than 0; use 1 for none."),
         ({"suppress": (3, -1)}, "suppress: got -1; expected ids of the vocabulary, from 0; look the piece up."),
         ({"ends": (-2,)}, "ends: got -2; expected ids of the vocabulary, from 0; look the piece up."),
-        ({"forced_first": -1}, "forced_first: got -1; expected at least 0; change it (the default is None)."),
+        ({"forced_first": -1}, "forced_first: got -1; expected at least 0; use 0 or more (the default is None)."),
         ({"n_best": 5}, "n_best: got 5; expected at most beam (4); raise beam or lower n_best."),
-        ({"length_penalty": -1.0}, "length_penalty: got -1.0; expected at least 0.0; change it (the default is 0.6)."),
+        (
+            {"length_penalty": -1.0},
+            "length_penalty: got -1.0; expected at least 0.0; use 0.0 or more (the default is 0.6).",
+        ),
         ({"penalty": "gnmt"}, "penalty: got 'gnmt'; expected one of paper, plain; change it (the default is 'paper')."),
         (
             {"temperature": float("nan")},

@@ -223,6 +223,15 @@ def test_a_keyboard_interrupt_is_no_fault_of_the_library():
         raise RegardError("as it was")
 
 
+def test_an_odd_escape_in_a_pickle_is_refused_without_a_warning(tmp_path):
+    path = tmp_path / "pytorch_model.bin"
+    torch.save({"a": torch.ones(2)}, path, _use_new_zipfile_serialization=False)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:15] + b"\x80\x02S'\\<'\n." + whole[15:])
+    with pytest.raises(CheckpointError, match="got the pickle opcode STRING; expected a dictionary of dense tensors"):
+        read_weights(tmp_path)
+
+
 def test_a_length_in_a_legacy_pickle_asks_for_no_more_than_the_file_has(tmp_path):
     """LONG4 with 2³¹ − 1 bytes: a plain read would make room for them first."""
     import tracemalloc

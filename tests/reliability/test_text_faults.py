@@ -174,13 +174,18 @@ def test_b5_time_without_a_space_grows_as_the_text_and_needs_no_stack(kind: str)
     A megabyte takes 0.1 to 1.3 s on a quiet machine (LOG.md).
     """
     tokenizer = train_tokenizer(["a dog runs", "가나다 ^^ <"] * 20, TokenizerSettings(kind=kind))
+
+    def least(text: str) -> float:
+        """Of three times: a busy machine makes some of them longer, never shorter."""
+        seconds = []
+        for _ in range(3):
+            began = time.process_time()
+            tokenizer.encode(text)
+            seconds.append(time.process_time() - began)
+        return min(seconds)
+
     for text in UNSPACED:
-        began = time.process_time()
-        tokenizer.encode(text[: len(text) // 10])
-        tenth = time.process_time() - began
-        began = time.process_time()
-        tokenizer.encode(text)
-        assert time.process_time() - began < 30 * tenth + 0.5
+        assert least(text) < 30 * least(text[: len(text) // 10]) + 0.5
 
 
 def test_b5_a_vocabulary_is_learnt_from_text_without_spaces_in_time() -> None:

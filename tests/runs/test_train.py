@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import random
 import shutil
 import signal
 import time
@@ -179,24 +178,6 @@ def test_a_killed_run_goes_on_to_the_same_bytes(start, small_words, tmp_path, un
     assert model_of(folder) == undisturbed
     assert steps_saved(folder) == ["step-10", "step-20", "step-30"]
     assert [path for path in tmp_path.rglob("*") if ".partial" in path.name and path.parent != folder / "data"] == []
-
-
-def test_however_often_it_is_killed_at_whatever_time(start, small_words, tmp_path, undisturbed):
-    """Kill after a random part of the time that a step takes, until a run has come through."""
-    folder, chance, kills = tmp_path / "run", random.Random(4), 0
-    while not (folder / "model.safetensors").exists() and kills < 3:
-        process = start("train", *small_words, "--out", folder, "--resume")
-        progress = folder / "metrics.jsonl"
-        reached = progress.stat().st_size if progress.exists() else 0
-        process.wait_for(lambda: progress.exists() and progress.stat().st_size != reached)  # noqa: B023
-        time.sleep(chance.uniform(0.0, 0.1))
-        process.send(signal.SIGKILL)
-        assert process.end().code in (0, -signal.SIGKILL)
-        kills += 1
-        saved = folder / "checkpoints"
-        assert all(damage(path) is None for path in saved.glob("step-*")) if saved.exists() else True
-    assert start("train", *small_words, "--out", folder, "--resume").end().code == 0
-    assert model_of(folder) == undisturbed
 
 
 # Checkpoints ---------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import pickletools
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -98,11 +99,13 @@ class Machine:
 
     def run(self, file: BinaryIO) -> Any:
         """Walk one pickle and leave ``file`` behind its end; what it builds. Raises CheckpointError, or as damaged."""
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-            if count >= STEPS:
-                raise refusal(self.path, f"more than {STEPS:,} opcodes")
-            if not self._plain(opcode.name, argument):
-                self._compound(opcode.name, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a text with odd escapes, in an opcode that is refused next
+            for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+                if count >= STEPS:
+                    raise refusal(self.path, f"more than {STEPS:,} opcodes")
+                if not self._plain(opcode.name, argument):
+                    self._compound(opcode.name, argument)
         return self._stack.pop()
 
     def _plain(self, opcode: str, argument: Any) -> bool:

@@ -92,7 +92,7 @@ def learn(
     curve: list[Step] = []
     try:
         for step in Trainer(model, task, feed, schedule, plan).steps(plan.steps):
-            curve.append(step)
+            curve += [] if step.skipped else [step]
             watch.done(step.number)
     except TrainingError as error:
         return curve, str(error)
