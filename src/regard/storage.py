@@ -69,6 +69,7 @@ def appearing(folder: Path) -> Iterator[Path]:
 
 def sweep(folder: Path) -> None:
     """Undo what a crash left half done beside ``folder``: an unfinished folder goes, a replaced one comes back."""
+    folder = folder.resolve()
     partial, old = _beside(folder)
     shutil.rmtree(partial, ignore_errors=True)
     if old.exists() and not folder.exists():

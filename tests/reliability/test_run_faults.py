@@ -377,6 +377,17 @@ def test_d13_a_lock_whose_file_says_nothing_holds_all_the_same(tmp_path):
             pass
 
 
+def test_d13_a_link_to_a_run_has_the_lock_of_the_run(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    with (
+        locked(tmp_path / "run"),
+        pytest.raises(RunError, match="on which process"),
+        locked(tmp_path / "link"),
+    ):
+        pass
+
+
 def test_d14_a_finished_run_is_left_alone_unless_told_otherwise(command, small_words, run_copy, tree):
     before = tree(run_copy)
     ended = command("train", *small_words, "--out", run_copy)

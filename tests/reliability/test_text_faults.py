@@ -288,6 +288,7 @@ def test_b11_a_bomb_is_refused_in_little_memory(tmp_path, monkeypatch) -> None:
         ("a.zst", b"\x28\xb5\x2f\xfd\x00", "got a file packed by zstd"),
         ("a.zip", b"PK\x03\x04", "got a file packed by zip"),
     ],
+    ids=["cut", "never packed", "packed twice", "packed under another name", "xz", "zstd", "zip"],
 )
 def test_b11_what_is_packed_otherwise_or_damaged_is_named(tmp_path, name: str, content: bytes, says: str) -> None:
     (tmp_path / name).write_bytes(content)

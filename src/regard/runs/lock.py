@@ -22,7 +22,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises RunError where another process holds it. A file that a killed process left is no lock.
     """
-    folder = folder.absolute()
+    folder = folder.resolve()  # one run has one lock, whatever link it is named through
     path = folder.with_name(f".{folder.name}.lock")
     made = [parent for parent in folder.parents if not parent.exists()]
     file = _opened(path)

@@ -18,16 +18,16 @@ from regard import families
 from regard.errors import SettingError
 from regard.runs.doctor.machine import CONTROL_GROUPS, limit_of_memory, memory_of_machine
 from regard.runs.recipe import Recipe
+from regard.training.adam import Adam
+from regard.training.muon import Muon
 from regard.training.settings import TrainSettings
 
 GIB = 2**30
 NUMBER = 4  # bytes: weights, gradients and statistics are float32, whatever the products are
-STATISTICS = {"adam": 2, "adamw": 2, "muon": 1}  # numbers an optimizer keeps for each weight, at least
+STATISTICS = {"adam": len(Adam.remembers), "adamw": len(Adam.remembers), "muon": len(Muon.remembers)}  # at least
 FEW_LAYERS = (1, 2)  # that are really put together; the others are like them
 STACKS = ("layers", "decoder_layers")
-SQUARES = (
-    40  # of its largest number, that a layer has in weights at most: 18 in the paper's decoder with d_ff = d_model
-)
+SQUARES = 40  # of its largest number are a layer's weights at most: 18 in the paper's decoder with d_ff = d_model
 
 
 def refuse_too_large(recipe: Recipe, source: int, target: int, *, shared: bool) -> None:
@@ -97,7 +97,7 @@ def count_parameters(family: ModuleType, config: Any, source: int, target: int, 
             one_more = {**dict.fromkeys(stacks, few), name: more}
             layer = _built(family, dataclasses.replace(config, **one_more), source, target, shared) - smallest
             count += layer * (getattr(config, name) - few)
-    except NotImplementedError:
+    except NotImplementedError:  # it does with its weights what torch cannot do without memory
         return None
     except (RuntimeError, TypeError, OverflowError):  # sizes that no tensor can have
         return math.inf
