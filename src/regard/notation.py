@@ -9,7 +9,8 @@ axis  meaning                          axis  meaning
 ``D`` d_model                          ``V`` vocabulary
 ``H`` query heads                      ``N`` layers
 ``G`` key/value heads                  ``R`` rows of a search: sentences × beams
-``E`` width of a narrow embedding      ``C`` classes
+``E`` width of a narrow embedding      ``C`` classes, or channels of a picture
+``P`` patches or cells of a picture    ``Q`` object queries
 ===== ================================ ===== ================================
 
 The types are checked by beartype in the tests only; at run time they cost nothing.
@@ -52,6 +53,10 @@ StepLogits = Float[Tensor, "R V"]
 RowStates = Float[Tensor, "R D"]
 RowGates = Float[Tensor, "R gates"]
 
+Images = Float[Tensor, "B C height width"]
+ImageSource = SourceIds | Images
+ImageInput = Ids | Images
+
 ClassLogits = Float[Tensor, "B C"]
 TokenClassLogits = Float[Tensor, "B T C"]
 
@@ -63,6 +68,9 @@ __all__ = [
     "HeadVectors",
     "Hidden",
     "Ids",
+    "ImageInput",
+    "ImageSource",
+    "Images",
     "KeyPlaces",
     "Keys",
     "Logits",

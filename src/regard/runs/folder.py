@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from regard import families
 from regard.config import read_toml
+from regard.data.images import preparation
 from regard.data.plain_file import JSON_BYTES, check_plain, read_plain
 from regard.data.tokenizers.public_tokenizer import open_tokenizer
 from regard.data.tokenizers.tokenizer import Tokenizer
@@ -27,7 +28,7 @@ from regard.errors import CheckpointError, RunError
 from regard.models.adapters import apply_adapter
 from regard.models.heads import Head
 from regard.models.public import Fit, Shapes, check_fit, public_weights, put_public_weights
-from regard.models.vocabulary import Vocabulary
+from regard.models.vocabulary import NO_TEXT, Vocabulary
 from regard.models.weight_names import PublicForm
 from regard.runs.checkpoints.adapter import NEW, read_adapter
 from regard.runs.checkpoints.finite import check_finite
@@ -65,8 +66,7 @@ class Plan:
     config: Any
     vocabulary: Vocabulary
     head: Head
-    source: Tokenizer
-    target: Tokenizer
+    tokenizers: tuple[Tokenizer, ...]
     form: PublicForm
     fit: Fit
 
@@ -95,8 +95,8 @@ def load(name: str | Path, adapter: str | Path | None = None, *, allow_nonfinite
     module.requires_grad_(False)
     decoding = _decoding_of(plan.folder, plan.vocabulary, plan.table)
     family = family_name(plan.family)
-    parts = family, plan.config, module.eval(), plan.head, plan.source, plan.target, decoding, plan.fit
-    return Model(plan.folder, *parts)
+    parts = family, plan.config, module.eval(), plan.head, plan.tokenizers, decoding, plan.fit
+    return Model(plan.folder, *parts, preparation=_preparation_of(plan.folder, plan.config))
 
 
 def look_at(name: str | Path, other_head: Head | None = None) -> Plan:
@@ -111,21 +111,24 @@ def look_at(name: str | Path, other_head: Head | None = None) -> Plan:
     shapes = {name: shape for name, (_, shape) in stored.items()}
     config, vocabulary, head = _settings_of(folder, family, table, shapes)
     head, fresh = (head, ()) if other_head is None else (other_head, NEW)
-    source, target = open_tokenizers(folder)
-    _check_sizes(folder, (source.size, target.size), vocabulary)
+    tokenizers = open_tokenizers(folder, family)
+    if tokenizers:
+        _check_sizes(folder, (tokenizers[0].size, tokenizers[1].size), vocabulary)
     for path in (folder / TOKENIZER, folder / TARGET_TOKENIZER):
         if path.exists():
             check_file(path)
     form = family.public_form(config, vocabulary, head)
     fit = _check_weights(folder, family, (config, vocabulary, head), form, shapes, fresh)
-    return Plan(folder, table, stored, family, config, vocabulary, head, source, target, form, fit)
+    return Plan(folder, table, stored, family, config, vocabulary, head, tokenizers, form, fit)
 
 
-def open_tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer]:
-    """The tokenizers for source and target texts, which are one object where there is only one.
+def open_tokenizers(folder: Path, family: ModuleType) -> tuple[Tokenizer, Tokenizer] | tuple[()]:
+    """The tokenizers for source and target texts, which are one object where there is only one; none without text.
 
     A run with two has a file for the second. Raises CheckpointError.
     """
+    if family.LAYOUT is None:
+        return ()
     source, target = open_tokenizer(folder)
     separate = folder / TARGET_TOKENIZER
     return source, Tokenizer.load(separate) if separate.exists() else target
@@ -160,7 +163,8 @@ def _settings_of(
             got = f"{count} {name.replace('_', ' ')}"
             action = "use the config.json that was saved with the weights"
             raise CheckpointError.because(folder / CONFIG, got, f"at most {MOST_LAYERS}", action)
-    check_ids(folder, found[1])
+    if found[1] != NO_TEXT:
+        check_ids(folder, found[1])
     return found
 
 
@@ -261,8 +265,20 @@ def _decoding_of(folder: Path, vocabulary: Vocabulary, table: Mapping[str, Any])
     return public_decoding({**table, **(read_json(path) if path.exists() else {})})
 
 
-def write_tokenizers(folder: Path, source: Tokenizer, target: Tokenizer) -> None:
-    """The tokenizers, and what other libraries must know to open the first."""
+def _preparation_of(folder: Path, config: Any) -> preparation.Preparation | None:
+    """How pictures are prepared for the model; None where it reads none."""
+    size = getattr(config, "image_size", None)
+    if size is None:
+        return None
+    path = folder / preparation.FILE
+    return preparation.Preparation.from_table(read_json(path) if path.exists() else {}, size)
+
+
+def write_tokenizers(folder: Path, *tokenizers: Tokenizer) -> None:
+    """The tokenizers of source and target, if any, and what other libraries must know to open the first."""
+    if not tokenizers:
+        return
+    source, target = tokenizers
     source.save(folder / TOKENIZER)
     if target is not source:
         target.save(folder / TARGET_TOKENIZER)
@@ -276,7 +292,8 @@ def write_model(folder: Path, recipe: Recipe, module: Any, head: Head) -> None:
     family = families.get(recipe.family)
     config = family.public_config(recipe.model, module.ids, head)
     write_file(folder / CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
-    write_file(folder / "generation_config.json", json.dumps(_generation(recipe, module), indent=2) + "\n")
+    if module.ids != NO_TEXT:
+        write_file(folder / "generation_config.json", json.dumps(_generation(recipe, module), indent=2) + "\n")
     form = family.public_form(recipe.model, module.ids, head)
     tensors = {name: tensor.contiguous() for name, tensor in public_weights(module, form, head).items()}
     write_file(folder / WEIGHTS, save(tensors, metadata={"format": "pt"}))

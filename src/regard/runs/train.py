@@ -86,9 +86,9 @@ def _train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: 
         parse_budget(recipe.train.budget)
     watcher.stage("preparing")
     with appearing(folder) as partial:
-        source, target = (start.source.tokenizer, start.target.tokenizer) if start else learn_tokenizers(corpus)
-        write_tokenizers(partial, source, target)
-        for note in prepare(corpus, partial, source, target):
+        tokenizers = start.tokenizers if start else learn_tokenizers(corpus)
+        write_tokenizers(partial, *tokenizers)
+        for note in prepare(corpus, partial, *tokenizers):
             watcher.note(note)
         if start is not None:
             start.begun().write(partial / DATA)
@@ -106,7 +106,7 @@ def _begin(table: Mapping[str, Any]) -> tuple[dict[str, Any], Start | None]:
 
 
 def _material(recipe: Recipe, folder: Path) -> Material:
-    return open_material(recipe, folder, *open_tokenizers(folder))
+    return open_material(recipe, folder, *open_tokenizers(folder, families.get(recipe.family)))
 
 
 def _refuse_occupied(folder: Path, overwrite: bool) -> None:
