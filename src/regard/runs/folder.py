@@ -83,7 +83,7 @@ def load(name: str | Path, adapter: str | Path | None = None, *, allow_nonfinite
     files that it names must be as it says.
     Raises RunError where there is none, CheckpointError where its files do not belong together.
     """
-    change = None if adapter is None else read_adapter(Path(adapter))
+    change = None if adapter is None else read_adapter(Path(adapter), allow_nonfinite=allow_nonfinite)
     plan = look_at(name, None if change is None else change.head)
     module = plan.build()
     weights = read_weights(plan.folder)
