@@ -381,7 +381,7 @@ def test_a12_ids_that_are_no_numbers_are_named(run_copy, changes):
     from types import SimpleNamespace
 
     from regard.models.vocabulary import Vocabulary, own_vocabulary
-    from regard.runs.folder import check_ids
+    from regard.runs.checkpoints.config_checks import check_ids
 
     vocabulary = own_vocabulary(10, 10, shared=True)
     check_ids(run_copy, vocabulary)
