@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -21,27 +21,43 @@ DRAWING = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "xavier_u
 MAKING = (torch.empty, torch.zeros, torch.ones)
 # What code that expects sound settings raises where they are not.
 DAMAGES = (RuntimeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError)
-MOST_WIDTH = 20_000  # that is taken for a real model's before its weights are compared
+WIDTHS = ("d_model", "d_ff", "d_k", "d_v", "d_embedding", "d_encoder", "heads")  # each a side of some matrix, or less
+MOST_WIDTH = 20_000  # that needs no matrix as wide on both sides
+ACTION = "use the config.json that was saved with the weights"
 MOST_LAYERS = 1000  # of any model that there is: a damaged file must not make us build more
 
 
 def settings_of(
-    path: Path, family: ModuleType, table: Mapping[str, Any], names: Collection[str]
+    path: Path, family: ModuleType, table: Mapping[str, Any], shapes: Shapes
 ) -> tuple[Any, Vocabulary, Head]:
     """What the family reads out of config.json. Raises CheckpointError where that can be no model's."""
     try:
-        found: tuple[Any, Vocabulary, Head] = family.read_public_config(table, names)
+        found: tuple[Any, Vocabulary, Head] = family.read_public_config(table, shapes)
     except DAMAGES as error:
         got = f"no usable {' '.join(str(error).split())[:400]}"
-        action = "use the config.json that was saved with the weights"
-        raise CheckpointError.because(path, got, "a complete configuration", action) from error
+        raise CheckpointError.because(path, got, "a complete configuration", ACTION) from error
     for name in (field.name for field in fields(found[0]) if field.name.endswith("layers")):
         if isinstance(count := getattr(found[0], name), int) and count > MOST_LAYERS:
             got = f"{count} {name.replace('_', ' ')}"
-            action = "use the config.json that was saved with the weights"
-            raise CheckpointError.because(path, got, f"at most {MOST_LAYERS}", action)
+            raise CheckpointError.because(path, got, f"at most {MOST_LAYERS}", ACTION)
     check_ids(path, found[1])
+    _check_widths(path, found[0], shapes)
     return found
+
+
+def _check_widths(path: Path, config: Any, shapes: Shapes) -> None:
+    """That no width is beyond what is stored: tables are worked out from widths while a model is made.
+
+    Of a vocabulary any side may be as long, so what is very wide must be so on both sides of one matrix.
+    """
+    longest = max((max(shape, default=0) for shape in shapes.values()), default=0)
+    square = max((sorted(shape)[-2] for shape in shapes.values() if len(shape) > 1), default=0)
+    for name in WIDTHS:
+        value = getattr(config, name, None)
+        most = square if name in ("d_model", "d_k") and (value or 0) > MOST_WIDTH else longest
+        if value is not None and value > most:
+            expected = f"at most {most}, as the weights beside it have"
+            raise CheckpointError.because(path, f"{name} = {value}", expected, ACTION)
 
 
 def check_ids(path: Path, vocabulary: Vocabulary) -> None:
@@ -60,8 +76,7 @@ def check_ids(path: Path, vocabulary: Vocabulary) -> None:
             got, expected = f"{name} = {number} among its ids", f"less than the {rows} rows of the embedding"
         else:
             continue
-        action = "use the config.json that was saved with the weights"
-        raise CheckpointError.because(path, got, expected, action)
+        raise CheckpointError.because(path, got, expected, ACTION)
 
 
 def check_sizes(folder: Path, tokenizers: tuple[int, int], vocabulary: Vocabulary) -> None:
@@ -77,16 +92,11 @@ def check_weights(
 ) -> Fit:
     """That the weights fit is found out by their shapes alone, before any memory is taken for them."""
     try:
-        with torch.device("meta") if _is_huge(parts[0]) else _ShapesAlone():
+        with _ShapesAlone():
             return check_fit(family.build(*parts), form, shapes, fresh=fresh)
     except DAMAGES as error:  # sizes that no tensor can have
         got, action = " ".join(str(error).split())[:400], "use the files that were saved together"
         raise CheckpointError.because(path, got, "possible sizes", action) from error
-
-
-def _is_huge(model: Any) -> bool:
-    """Whether even the tables that are worked out, and not drawn, would take much memory."""
-    return max(getattr(model, name, None) or 0 for name in ("d_model", "d_k")) > MOST_WIDTH
 
 
 class _ShapesAlone(TorchFunctionMode):
