@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from regard.cli.opening import AllowNonfinite
 from regard.cli.windows import windows
 from regard.errors import SettingError
 
@@ -20,6 +21,7 @@ def classify(
     ] = None,
     second: Annotated[Path | None, typer.Option(metavar="FILE", help="The second text of each pair.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="An object a line, with every class.")] = False,
+    allow_nonfinite: AllowNonfinite = False,
 ) -> None:
     """Tell the class of each text: the label, a tab, its probability; or the labels of its words, with blanks between.
 
@@ -44,7 +46,7 @@ def classify(
     file = given[0] if given else None
     if second is not None and file is None:
         raise SettingError.because("--second", "no FILE of first texts", "a file for each side", "name both files")
-    model = load(run)
+    model = load(run, allow_nonfinite=allow_nonfinite)
     if model.preparation is not None:
         _classify_pictures(model, given, as_json)
         return

@@ -29,7 +29,7 @@ OF_DECODING = (
 )
 
 
-def export(run: str | Path, folder: Path, to: str) -> None:
+def export(run: str | Path, folder: Path, to: str, *, allow_nonfinite: bool = False) -> None:
     """Write a run or a public checkpoint into ``folder`` in another format.
 
     Raises SettingError, RunError, CheckpointError or ExportError; nothing is written then.
@@ -38,7 +38,7 @@ def export(run: str | Path, folder: Path, to: str) -> None:
         raise SettingError.because("--to", repr(to), "one of " + ", ".join(FORMATS), "use one of these")
     if folder.exists():
         raise RunError.because("DIR", f"{folder}, which exists", "a new folder", "choose another name")
-    model = load(run)
+    model = load(run, allow_nonfinite=allow_nonfinite)
     hindrance = families.get(model.family).obstacle(model.config, model.module.ids)
     if hindrance:
         expected = "a model that a public architecture fits"
