@@ -9,7 +9,8 @@ axis  meaning                          axis  meaning
 ``D`` d_model                          ``V`` vocabulary
 ``H`` query heads                      ``N`` layers
 ``G`` key/value heads                  ``R`` rows of a search: sentences × beams
-``E`` width of a narrow embedding      ``C`` classes
+``E`` width of a narrow embedding      ``C`` classes, or channels of a picture
+``P`` patches or cells of a picture    ``Q`` object queries
 ===== ================================ ===== ================================
 
 The types are checked by beartype in the tests only; at run time they cost nothing.
@@ -52,6 +53,13 @@ StepLogits = Float[Tensor, "R V"]
 RowStates = Float[Tensor, "R D"]
 RowGates = Float[Tensor, "R gates"]
 
+Images = Float[Tensor, "B C height width"]
+ImageSource = SourceIds | Images
+ImageInput = Ids | Images
+RealPixels = Bool[Tensor, "B height width"]
+FeatureMap = Float[Tensor, "B channels rows columns"]
+RealCells = Bool[Tensor, "B rows columns"]
+
 ClassLogits = Float[Tensor, "B C"]
 TokenClassLogits = Float[Tensor, "B T C"]
 
@@ -59,10 +67,14 @@ __all__ = [
     "Bias",
     "ClassLogits",
     "Contexts",
+    "FeatureMap",
     "HeadOutputs",
     "HeadVectors",
     "Hidden",
     "Ids",
+    "ImageInput",
+    "ImageSource",
+    "Images",
     "KeyPlaces",
     "Keys",
     "Logits",
@@ -71,6 +83,8 @@ __all__ = [
     "Places",
     "Queries",
     "Real",
+    "RealCells",
+    "RealPixels",
     "RowGates",
     "RowStates",
     "Scores",
