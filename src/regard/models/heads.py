@@ -11,26 +11,27 @@ from torch import Tensor, nn
 from regard.errors import SettingError
 from regard.layers.dropout import Dropout
 from regard.layers.feedforward import ACTIVATIONS
-from regard.notation import Hidden, Ids, TokenClassLogits
+from regard.notation import Hidden, ImageInput, TokenClassLogits
 
-KINDS = ("language", "classification", "tokens", "none")
+KINDS = ("language", "classification", "tokens", "detection", "none")
+LEAST_LABELS = {"classification": 2, "tokens": 2, "detection": 1}
 Pool = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Head:
-    """Which head a model has: over the vocabulary, over classes of a text or of each token, or none."""
+    """Which head a model has: over the vocabulary, over classes (of all, of each token, of each object), or none."""
 
     kind: str = "language"
     labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises SettingError for an unknown kind, and for classes without two names."""
+        """Raises SettingError for an unknown kind, and for classes with too few names to tell apart."""
         if self.kind not in KINDS:
             raise SettingError.because("head", repr(self.kind), "one of " + ", ".join(KINDS), "use one of these")
-        if self.kind in ("classification", "tokens") and len(self.labels) < 2:
-            got = f"{len(self.labels)} labels"
-            raise SettingError.because("head", got, "two classes or more", "check the column of labels")
+        if len(self.labels) < LEAST_LABELS.get(self.kind, 0):
+            got, least = f"{len(self.labels)} labels", LEAST_LABELS[self.kind]
+            raise SettingError.because("head", got, f"{least} classes or more", "check the column of labels")
 
 
 LANGUAGE = Head()
@@ -86,7 +87,7 @@ class TextHead(nn.Module):
         self.dropout = Dropout(dropout_rate)
         self.output = nn.Linear(d_model, classes, bias) if classes is not None else None
 
-    def forward(self, hidden: Hidden, ids: Ids) -> Tensor:
+    def forward(self, hidden: Hidden, ids: ImageInput) -> Tensor:
         """[B, T, D] → [B, C], or [B, D] without classes."""
         pooled = self.before(self.pool(hidden, ids))
         if self.dense is not None:
@@ -102,7 +103,7 @@ class TokenHead(nn.Module):
         self.dropout = Dropout(dropout_rate)
         self.output = nn.Linear(d_model, classes)
 
-    def forward(self, hidden: Hidden, ids: Ids) -> TokenClassLogits:
+    def forward(self, hidden: Hidden, ids: ImageInput) -> TokenClassLogits:
         """[B, T, D] → [B, T, C]."""
         return self.output(self.dropout(hidden))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.errors import CheckpointError
-from regard.models.heads import Head
+from regard.models.heads import LEAST_LABELS, Head
 from regard.models.state import mismatches, put_weights, weights_of
 from regard.models.weight_names import PublicForm, Tensors
 
@@ -86,7 +86,7 @@ def head_of(table: Mapping[str, Any], architectures: Mapping[str, str]) -> Head:
     """The head that ``config.json`` tells of; a class that is not in ``architectures`` is read as the first kind."""
     named = next(iter(table.get("architectures") or ()), None)
     kind = next((kind for kind, name in architectures.items() if name == named), next(iter(architectures)))
-    if kind not in ("classification", "tokens"):
+    if kind not in LEAST_LABELS:
         return Head(kind)
     names = table.get("id2label") or {str(i): f"LABEL_{i}" for i in range(int(table.get("num_labels", 2)))}
     return Head(kind, tuple(str(names[index]) for index in sorted(names, key=int)))

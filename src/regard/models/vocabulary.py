@@ -46,6 +46,10 @@ class Vocabulary:
         )
 
 
+NO_TEXT = Vocabulary(0, 0, shared=True, eos=-1, pad=None, source_pad=None)
+"""Of a model that reads pictures and writes none but classes or boxes."""
+
+
 def own_vocabulary(source: int, target: int, *, shared: bool) -> Vocabulary:
     """Our own layout, which Marian and CTranslate2 share: ``</s>`` is 0, padding the last id, never predicted, and it
     is what the decoder starts from.
