@@ -176,6 +176,9 @@ def test_a_box_by_hand():
         assert head(torch.ones(1, 1)).tolist() == [pytest.approx([0.0, 0.75, 0.5, 0.25])]
         head.layers[2].weight.fill_(1.0)
         head.layers[2].bias.fill_(-6.0)
+        head.layers[1].weight.neg_()
+        assert head(torch.ones(1, 1)).tolist() == [pytest.approx([1 / (1 + torch.tensor(6.0).exp().item())] * 4)]
+        head.layers[1].weight.neg_()
         assert head(torch.ones(1, 1)).tolist() == [pytest.approx([0.5] * 4)]
         assert head(-torch.ones(1, 1)).tolist() == [pytest.approx([1 / (1 + torch.tensor(6.0).exp().item())] * 4)]
 
