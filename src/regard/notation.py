@@ -56,6 +56,9 @@ RowGates = Float[Tensor, "R gates"]
 Images = Float[Tensor, "B C height width"]
 ImageSource = SourceIds | Images
 ImageInput = Ids | Images
+RealPixels = Bool[Tensor, "B height width"]
+FeatureMap = Float[Tensor, "B channels rows columns"]
+RealCells = Bool[Tensor, "B rows columns"]
 
 ClassLogits = Float[Tensor, "B C"]
 TokenClassLogits = Float[Tensor, "B T C"]
@@ -64,6 +67,7 @@ __all__ = [
     "Bias",
     "ClassLogits",
     "Contexts",
+    "FeatureMap",
     "HeadOutputs",
     "HeadVectors",
     "Hidden",
@@ -79,6 +83,8 @@ __all__ = [
     "Places",
     "Queries",
     "Real",
+    "RealCells",
+    "RealPixels",
     "RowGates",
     "RowStates",
     "Scores",

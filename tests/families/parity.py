@@ -23,7 +23,7 @@ DEVIATION = 0.2
 def perturbed(model: torch.nn.Module, seed: int = 0, deviation: float = DEVIATION) -> torch.nn.Module:
     """The model with every weight, norms and buffers of biases too, drawn anew; float64, evaluation mode.
 
-    What is frozen there (sinusoids) is no weight.
+    What is frozen there (sinusoids) is no weight. Running variances are above zero.
     """
     generator = torch.Generator().manual_seed(seed)
     frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
@@ -32,6 +32,8 @@ def perturbed(model: torch.nn.Module, seed: int = 0, deviation: float = DEVIATIO
             if weight.is_floating_point() and name not in frozen:
                 centre = 1.0 if weight.dim() == 1 and name.endswith("weight") else 0.0
                 weight.copy_(centre + deviation * torch.randn(weight.shape, generator=generator))
+                if name.endswith("running_var"):
+                    weight.abs_().add_(0.5)
     return model.double().eval()
 
 

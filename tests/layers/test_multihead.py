@@ -49,6 +49,15 @@ def test_it_is_what_torch_computes(heads):
     torch.testing.assert_close(kept[0], weights, rtol=0, atol=1e-9)
 
 
+def test_marks_are_for_queries_and_keys_and_not_for_values():
+    """As DETR adds positions: attention(x + p, m + r, m)."""
+    layer = made(16, 4, 4, 4)
+    x, marks, memory, others = drawn(3, 4, 16), drawn(3, 4, 16), drawn(3, 6, 16), drawn(3, 6, 16)
+    expected = copied_to_torch(layer, 16)(x + marks, memory + others, memory, need_weights=False)[0]
+    found = layer(x + marks, layer.remember(memory, marked=memory + others))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
+
+
 def test_its_gradients_are_torchs():
     layer = made(16, 4, 4, 4)
     theirs = copied_to_torch(layer, 16)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from regard.families import transformer
+from regard.layers.image_norm import image_norm
 from regard.models.state import put_weights
 from regard.models.vocabulary import joint_vocabulary
 from regard.runs.validate import complete
@@ -167,3 +168,18 @@ def test_what_is_saved_fills_a_fresh_model_wholly(trainer_of, copying):
 def test_a_model_without_batch_norm_keeps_its_parameters_alone():
     model = transformer.build(transformer.TOY, joint_vocabulary(11))
     assert MasterWeights(model, torch.float32).tensors().keys() == dict(model.named_parameters()).keys()
+
+
+@pytest.mark.parametrize("kind", ["frozen", "batch"])
+def test_the_statistics_of_feature_maps_are_kept_wide_and_belong_to_what_is_saved(kind):
+    """A frozen norm's too, though nothing changes them: without them what is kept would be no whole model."""
+    norm = image_norm(kind, 2)
+    for buffer in norm.buffers():
+        buffer.fill_(1 + 2.0**-12)  # bfloat16 has no such number
+    weights = MasterWeights(norm, torch.bfloat16)
+    before = weights.statistics()
+    norm.train()(torch.randn(2, 2, 3, 3))
+    assert {name.rpartition(".")[2] for name in weights.tensors()} == set(norm.state_dict())
+    assert {tensor.dtype for tensor in weights.tensors().values()} == {torch.float32}
+    weights.put_statistics(before)
+    assert all(torch.equal(buffer, torch.full((2,), 1 + 2.0**-12)) for buffer in norm.buffers())

@@ -52,9 +52,12 @@ class MultiHeadAttention(nn.Module):
         self.dropout_rate = dropout_rate
         self.recorder: Recorder | None = None
 
-    def remember(self, memory: Memory, places: KeyPlaces | None = None) -> KeyValues:
-        """The memory's keys and values, which do not depend on who asks."""
-        key = split_heads(self.key(memory), self.groups)
+    def remember(self, memory: Memory, places: KeyPlaces | None = None, marked: Memory | None = None) -> KeyValues:
+        """The memory's keys and values, which do not depend on who asks.
+
+        ``marked``: the memory with something added that keys are to show and values not (positions, in DETR).
+        """
+        key = split_heads(self.key(memory if marked is None else marked), self.groups)
         if self.rotary is not None:
             key = self.rotary(key, _given(places))
         return KeyValues(key, split_heads(self.value(memory), self.groups))

@@ -52,12 +52,15 @@ class EncoderBlock(nn.Module):
         places: Places | None = None,
         cache: LayerCache | None = None,
         real: Real | None = None,
+        marks: Hidden | None = None,
     ) -> Hidden:
         """One layer on. ``mask`` hides padding, or the future; with a ``cache``, ``x`` goes on from what is in it.
 
-        ``real``: the positions that are no padding, for norms over several of them.
+        ``real``: the positions that are no padding, for norms over several of them. ``marks``: added to what queries
+        and keys are made of, not to what values are (positions, in DETR).
         """
-        x = self.around_self_attention(x, lambda y: _attend(self.self_attention, y, mask, bias, places, cache), real)
+        attention = self.self_attention
+        x = self.around_self_attention(x, lambda y: _attend(attention, y, mask, bias, places, cache, marks), real)
         return self.around_feed_forward(x, self.feed_forward, real)
 
 
@@ -90,11 +93,17 @@ class DecoderBlock(nn.Module):
         bias: SelfBias | None = None,
         places: Places | None = None,
         real: Real | None = None,
+        marks: Hidden | None = None,
+        marked_memory: Memory | None = None,
     ) -> Hidden:
-        """One layer on, for all positions of a target that is known (teacher forcing)."""
-        x = self.around_self_attention(x, lambda y: _attend(self.self_attention, y, self_mask, bias, places), real)
-        remembered = self.cross_attention.remember(memory)
-        x = self.around_cross_attention(x, lambda y: self.cross_attention(y, remembered, memory_mask), real)
+        """One layer on, for all positions of a target that is known (teacher forcing).
+
+        ``marks`` as above, in both attentions; ``marked_memory``: the memory with its own.
+        """
+        attention, cross = self.self_attention, self.cross_attention
+        x = self.around_self_attention(x, lambda y: _attend(attention, y, self_mask, bias, places, marks=marks), real)
+        remembered = cross.remember(memory, marked=marked_memory)
+        x = self.around_cross_attention(x, lambda y: cross(_marked(y, marks), remembered, memory_mask), real)
         return self.around_feed_forward(x, self.feed_forward, real)
 
     def step(
@@ -126,7 +135,13 @@ def _attend(
     bias: Bias | None,
     places: Places | None,
     cache: LayerCache | None = None,
+    marks: Hidden | None = None,
 ) -> Hidden:
     """Self-attention, of ``x`` alone or also to what the cache holds."""
-    own = attention.remember(x, places)
-    return attention(x, own if cache is None else cache.extend(own), mask, bias, places)
+    marked = _marked(x, marks)
+    own = attention.remember(x, places, marked)
+    return attention(marked, own if cache is None else cache.extend(own), mask, bias, places)
+
+
+def _marked(x: Hidden, marks: Hidden | None) -> Hidden:
+    return x if marks is None else x + marks

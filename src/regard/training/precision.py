@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from regard.layers.image_norm import FrozenBatchNorm, ImageBatchNorm
 from regard.layers.norm import BatchNorm
 
 CPU = torch.device("cpu")
@@ -16,7 +17,7 @@ class MasterWeights:
     """The float32 weights that are trained, and the model's own, which may be bfloat16.
 
     With float32 both are the same tensors and nothing is copied. The running statistics of batch norm, which no
-    optimizer moves, are never rounded.
+    optimizer moves, are never rounded; nor is anything in a frozen norm.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
@@ -24,7 +25,7 @@ class MasterWeights:
         self._statistics = {
             f"{name}.{kind}": tensor
             for name, module in model.named_modules()
-            if isinstance(module, BatchNorm)
+            if isinstance(module, BatchNorm | ImageBatchNorm | FrozenBatchNorm)
             for kind, tensor in module.named_buffers()
         }
         self.rounded = dtype != torch.float32
