@@ -46,6 +46,9 @@ SelfBias = Float[Tensor, "#B #H T T"]
 StepBias = Float[Tensor, "#B #H 1 past"]
 StepMask = Bool[Tensor, "#B #H 1 past"]
 
+RowNumbers = Int[Tensor, " R"]
+RowIds = Int[Tensor, "R T"]
+RowHidden = Float[Tensor, "R T D"]
 StepIds = Int[Tensor, " R"]
 StepHidden = Float[Tensor, "R 1 D"]
 StepVectors = Float[Tensor, "R 1 E"]
@@ -86,6 +89,9 @@ __all__ = [
     "RealCells",
     "RealPixels",
     "RowGates",
+    "RowHidden",
+    "RowIds",
+    "RowNumbers",
     "RowStates",
     "Scores",
     "SelfBias",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.runs.pictures import draw
+from tests.runs.pictures import describe, draw
 
 from regard.config import merge, parse_overrides
 from regard.runs.train import Outcome, train
@@ -56,7 +56,7 @@ def tables(toy: Path) -> Path:
 
     And ``pictures``, of two classes.
     """
-    draw(toy / "pictures", 60)
+    describe(draw(toy / "pictures", 60))
     lines = (toy / "train.en").read_text(encoding="utf-8").splitlines()
     (toy / "texts").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     rows = [f"{line}\t{lines[-n]}\t{'many' if len(line) > 40 else 'few'}\n" for n, line in enumerate(lines)]
@@ -75,6 +75,7 @@ def given(tables: Path) -> Callable[..., dict[str, Any]]:
         "labelled": {"text": str(tables / "labelled.tsv"), "label_column": "label"},
         "words": {"text": str(tables / "words.tsv"), "label_column": "label"},
         "pictures": {"images": str(tables / "pictures")},
+        "captions": {"images": str(tables / "pictures" / "captions.jsonl"), "language_column": "language"},
     }
 
     def make(name: str, *more: str) -> dict[str, Any]:

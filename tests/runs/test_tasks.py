@@ -16,6 +16,10 @@ from regard.runs.material import KINDS
 from regard.runs.recipe import TASKS
 
 PICTURES = ("pictures", "family=vit", "model.image_size=8", "model.patch=4", "images.batch=8")
+CAPTIONER = (
+    *("family=captioner", "model.image_size=16", "model.widths=[8,8]", "model.depths=[1,1]", "model.stem_width=8"),
+    *("model.d_embedding=12", "images.batch=8", "tokenizer.size=300"),
+)
 # What each task is learnt from, and by whom.
 LEARNT = {
     "translation": ("pairs", "family=transformer"),
@@ -32,6 +36,8 @@ LEARNT = {
     "embedding": ("pairs", "family=bert", "task.kind=embedding"),
     "embedding, alone": ("texts", "family=bert", "task.kind=embedding"),
     "image_classification": (*PICTURES, "images.augment.mixup=0.5", "images.augment.operations=1"),
+    "captioning": ("captions", *CAPTIONER),
+    "captioning, evenly": ("captions", *CAPTIONER, "model.decoder=transformer", "task.coverage=0.5"),
 }
 
 

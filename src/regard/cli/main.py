@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from regard import __version__
+from regard.cli.caption import caption
 from regard.cli.classify import classify
 from regard.cli.compare import compare
 from regard.cli.complete import complete
@@ -89,7 +90,7 @@ def regard(
 
 COMMANDS = (
     *(demo, train),
-    *(translate, summarize, complete, fill, classify, embed, search),
+    *(translate, summarize, complete, fill, classify, caption, embed, search),
     *(evaluate, compare, look, study, inspect, doctor, export),
 )
 for command in COMMANDS:

@@ -18,6 +18,7 @@ UNITS = {
     "token_classification": "words",
     "embedding": "couples",
     "image_classification": "pictures",
+    "captioning": "words",
     "masked_token": "hidden tokens",
 }
 
@@ -124,15 +125,9 @@ def _given(recipe: Path | None, pairs: list[str]) -> dict[str, Any]:
 def _unit(table: Mapping[str, Any], out: Path, resume: bool) -> str:
     """What the task counts while it learns."""
     from regard.runs.folder import RECIPE, read_recipe
+    from regard.runs.recipe import kind_of
 
-    if resume and (out / RECIPE).exists():
-        kind = read_recipe(out).task.kind
-    else:
-        given = table.get("task")
-        data = table["data"] if isinstance(table.get("data"), Mapping) else {}
-        kind = str(given.get("kind", "")) if isinstance(given, Mapping) else ""
-        likely = {"images": "image_classification", "label_column": "classification"}
-        kind = kind or next((found for key, found in likely.items() if key in data), "")
+    kind = read_recipe(out).task.kind if resume and (out / RECIPE).exists() else kind_of(table)
     return UNITS.get(kind, "tokens")
 
 

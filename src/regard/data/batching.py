@@ -11,19 +11,20 @@ from torch import Tensor
 
 from regard.data.store import Store
 from regard.errors import DataError
-from regard.notation import Ids, SourceIds
+from regard.notation import Ids, ImageSource, SourceIds
 
 IGNORED = -100  # a label that is no label: nothing is predicted there
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pairs side by side, each text ending in ``</s>`` and filled up with ``<pad>``."""
+    """Pairs side by side, each text ending in ``</s>`` and filled up with ``<pad>``; sources may be pictures."""
 
-    source: SourceIds
+    source: ImageSource
     target: Ids
     source_tokens: int  # without <pad>, with </s>
     target_tokens: int
+    which: Tensor | None = None  # the source of each target, where these are not one and one
 
 
 @dataclass(frozen=True)

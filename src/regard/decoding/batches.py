@@ -16,7 +16,7 @@ import torch
 from regard.decoding.interface import PerSentence
 from regard.decoding.roster import least_sentences
 from regard.decoding.settings import DecodingSettings
-from regard.notation import SourceIds
+from regard.notation import ImageSource
 
 BUCKET = 8
 
@@ -30,7 +30,7 @@ class SourceBatch:
     """
 
     numbers: PerSentence
-    source: SourceIds
+    source: ImageSource
     limits: PerSentence
 
 

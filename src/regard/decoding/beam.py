@@ -21,7 +21,7 @@ from regard.decoding.penalty import LengthPenalty, StopRule
 from regard.decoding.rollout import log_probabilities
 from regard.decoding.roster import Roster, read_at_once
 from regard.decoding.settings import DecodingSettings
-from regard.notation import SourceIds
+from regard.notation import ImageSource
 
 Recorder = Callable[[Candidates], None]
 
@@ -29,7 +29,7 @@ Recorder = Callable[[Candidates], None]
 @torch.inference_mode()
 def beam_search(
     model: Decodable,
-    source: SourceIds,
+    source: ImageSource,
     limits: PerSentence,
     settings: DecodingSettings,
     record: Recorder | None = None,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from regard.decoding.settings import DecodingSettings
 from regard.errors import SettingError
-from regard.notation import StepIds, StepLogits
+from regard.notation import Images, StepIds, StepLogits
 
 RowHistories = Int[Tensor, "R T"]
 RowPrompts = Int[Tensor, "R before"]
@@ -60,7 +60,7 @@ class Constraints:
             if max(ids, default=0) >= size:
                 raise SettingError.because(name, max(ids), f"ids below {size}, the vocabulary's size", "look it up")
 
-    def before(self, source: Int[Tensor, "R S"], first: StepIds) -> RowPrompts:
+    def before(self, source: Int[Tensor, "R S"] | Images, first: StepIds) -> RowPrompts:
         """What stands before each row's output: its prompt, or the id that its decoder is fed first."""
         return source if self.continues else first[:, None]
 

@@ -10,12 +10,12 @@ from regard.decoding.interface import Decodable, PerSentence
 from regard.decoding.penalty import LengthPenalty
 from regard.decoding.rollout import roll_out
 from regard.decoding.settings import DecodingSettings
-from regard.notation import SourceIds, StepIds, StepLogits
+from regard.notation import ImageSource, StepIds, StepLogits
 
 
 @torch.inference_mode()
 def greedy_search(
-    model: Decodable, source: SourceIds, limits: PerSentence, settings: DecodingSettings, continues: bool = False
+    model: Decodable, source: ImageSource, limits: PerSentence, settings: DecodingSettings, continues: bool = False
 ) -> list[list[Hypothesis]]:
     """The likeliest token at every step, the lower id where two are equal; one hypothesis a sentence.
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from regard.notation import SourceIds, StepIds, StepLogits
+from regard.notation import ImageSource, StepIds, StepLogits
 
 PerSentence = Int[Tensor, " B"]
 Places = Int[Tensor, " kept"]
@@ -52,7 +52,7 @@ class Decodable(Protocol):
     def eos(self) -> int:
         """The id that ends an output."""
 
-    def start_decoding(self, source: SourceIds, beams: int = 1) -> DecodingState:
+    def start_decoding(self, source: ImageSource, beams: int = 1) -> DecodingState:
         """Read the sources (ids as a tokenizer wraps them, then padding) and make room for ``beams`` rows of each."""
 
     def step(self, tokens: StepIds, state: DecodingState) -> StepLogits:

@@ -15,7 +15,7 @@ from regard.decoding.interface import Decodable, PerSentence, ended_by
 from regard.decoding.penalty import LengthPenalty
 from regard.decoding.roster import Roster, read_at_once
 from regard.errors import CheckpointError
-from regard.notation import SourceIds, StepIds, StepLogits
+from regard.notation import ImageSource, StepIds, StepLogits
 
 Choose = Callable[[StepLogits, int, PerSentence], StepIds]
 Written = Int[Tensor, "R T"]
@@ -42,7 +42,7 @@ class Step:
 
 def roll_out(
     model: Decodable,
-    source: SourceIds,
+    source: ImageSource,
     limits: PerSentence,
     choose: Choose,
     constraints: Constraints,
@@ -60,7 +60,7 @@ def roll_out(
 @torch.inference_mode()
 def steps(
     model: Decodable,
-    source: SourceIds,
+    source: ImageSource,
     limits: PerSentence,
     choose: Choose,
     constraints: Constraints,

@@ -13,7 +13,7 @@ import math
 import torch
 
 from regard.decoding.interface import Places, SentenceFlags, reads_one_by_one
-from regard.notation import SourceIds
+from regard.notation import ImageSource
 
 LEAST_ROWS = 16
 
@@ -23,7 +23,7 @@ def least_sentences(rows_each: int) -> int:
     return math.ceil(LEAST_ROWS / max(1, rows_each))
 
 
-def read_at_once(model: object, source: SourceIds, continues: bool) -> int:
+def read_at_once(model: object, source: ImageSource, continues: bool) -> int:
     """How many tokens of a sentence the model reads at once, before anything is written."""
     return 1 if reads_one_by_one(model) else source.shape[1] - continues
 

@@ -21,7 +21,7 @@ from regard.decoding.interface import Decodable, PerSentence
 from regard.decoding.penalty import LengthPenalty
 from regard.decoding.rollout import Choose, roll_out
 from regard.decoding.settings import DecodingSettings
-from regard.notation import SourceIds, StepIds, StepLogits
+from regard.notation import ImageSource, StepIds, StepLogits
 
 Noise = Float[Tensor, "B samples T"]
 Uniform = Float[Tensor, " R"]
@@ -30,7 +30,7 @@ Uniform = Float[Tensor, " R"]
 @torch.inference_mode()
 def sample(
     model: Decodable,
-    source: SourceIds,
+    source: ImageSource,
     limits: PerSentence,
     settings: DecodingSettings,
     numbers: PerSentence,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from regard.layers.grid_attention import GridAttention
+from regard.models.cells import attentions_in
 from regard.models.halves import Attentions
 from regard.models.resnet import ResNet
 from regard.models.vocabulary import NO_TEXT, Vocabulary
@@ -32,4 +32,4 @@ class GridClassifier(nn.Module):
 
     def attentions(self) -> Attentions:
         """That of cells to cells, wherever it stands."""
-        return {"encoder": [one.attention for one in self.modules() if isinstance(one, GridAttention)]}
+        return {"encoder": attentions_in(self.backbone)}

@@ -14,7 +14,7 @@ from regard.layers.mask import padding_mask
 from regard.models.halves import Attentions, SourceEncoder, StepCache, TargetDecoder
 from regard.models.heads import TextHead, TokenHead
 from regard.models.vocabulary import Vocabulary
-from regard.notation import Hidden, Ids, Mask, Memory, SourceIds, StepIds, StepLogits
+from regard.notation import Ids, ImageSource, Mask, Memory, RowHidden, RowIds, RowNumbers, StepIds, StepLogits
 
 Shift = Callable[[Tensor], Tensor]
 
@@ -68,10 +68,16 @@ class EncoderDecoder(nn.Module):
         """The id that ends a text."""
         return self.ids.eos
 
-    def forward(self, source: SourceIds, target_in: Ids) -> Hidden:
-        """The decoder's states for a known target; ``logits`` turns them into predictions of the next token."""
+    def forward(self, source: ImageSource, target_in: RowIds, which: RowNumbers | None = None) -> RowHidden:
+        """The decoder's states for known targets; ``logits`` turns them into predictions of the next token.
+
+        ``which``: the number of each target's source, where several have one source, which is then read once.
+        """
         mask = self._memory_mask(source)
-        return self.decoder(target_in, self.encoder(source, mask), mask)
+        memory = self.encoder(source, mask)
+        if which is not None:
+            memory, mask = rows_of(memory, which), None if mask is None else mask[which]
+        return self.decoder(target_in, memory, mask)
 
     def transform(self, hidden: Tensor) -> Tensor:
         """What the output layer reads."""
@@ -88,12 +94,12 @@ class EncoderDecoder(nn.Module):
         shift = self._after_start if self.shift is None else self.shift
         return self.head(self(ids, shift(ids)), ids)
 
-    def encode(self, source: SourceIds) -> Memory:
-        """The encoder's state of every token of a source."""
+    def encode(self, source: ImageSource) -> Memory:
+        """The encoder's state of every token of a source, or cell of a picture."""
         memory = self._read(source)
         return memory if isinstance(memory, Tensor) else memory.states
 
-    def _read(self, source: SourceIds) -> Any:
+    def _read(self, source: ImageSource) -> Any:
         return self.encoder(source, self._memory_mask(source))
 
     def attentions(self) -> Attentions:
@@ -104,11 +110,11 @@ class EncoderDecoder(nn.Module):
             "cross": self.decoder.cross_attentions(),
         }
 
-    def start_decoding(self, source: SourceIds, beams: int = 1) -> DecodingState:
+    def start_decoding(self, source: ImageSource, beams: int = 1) -> DecodingState:
         """Encode, and make room for ``beams`` hypotheses a sentence, which stand in adjacent rows."""
         return DecodingState(
             caches=self.decoder.start(self._read(source), beams),
-            first=source.new_full((len(source) * beams,), _given(self.start)),
+            first=torch.full((len(source) * beams,), _given(self.start), device=source.device),
             memory_mask=self._memory_mask(source),
             beams=beams,
         )
@@ -123,7 +129,7 @@ class EncoderDecoder(nn.Module):
         first = ids.new_full((len(ids), 1), _given(self.start))
         return torch.cat((first, ids[:, :-1]), 1)
 
-    def _memory_mask(self, source: SourceIds) -> Mask | None:
+    def _memory_mask(self, source: ImageSource) -> Mask | None:
         return None if self.source_pad is None else padding_mask(source, self.source_pad)
 
 
@@ -153,6 +159,14 @@ class DecodingState:
         self.memory_mask = None if self.memory_mask is None else self.memory_mask[sentences]
         for cache in self.caches:
             cache.keep(sentences, rows)
+
+
+def rows_of(memory: Any, rows: Tensor) -> Any:
+    """These rows of every tensor of a memory."""
+    if isinstance(memory, Tensor):
+        return memory.index_select(0, rows)
+    parts = (rows_of(part, rows) for part in memory)
+    return type(memory)(*parts) if hasattr(memory, "_fields") else tuple(parts)
 
 
 def _given(start: int | None) -> int:

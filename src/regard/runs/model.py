@@ -12,6 +12,7 @@ import numpy as np
 
 from regard.data.images.preparation import Preparation
 from regard.data.tokenizers.tokenizer import Tokenizer
+from regard.decoding.captioner import Captioner
 from regard.decoding.classifier import Classification, Classifier
 from regard.decoding.completer import Completer, Completion
 from regard.decoding.embedder import Embedder
@@ -71,7 +72,8 @@ class Model:
     @cached_property
     def translator(self) -> Translator:
         """The model between its two tokenizers. It is kept, because it keeps the weights as its engine packed them."""
-        self._needs("translate", hasattr(self.module, "decoder") and self.head.kind == "language")
+        able = hasattr(self.module, "decoder") and self.head.kind == "language" and self.preparation is None
+        self._needs("translate", able)
         return Translator(self.module, self.source_tokenizer, self.target_tokenizer)
 
     def translate(self, texts: Sequence[str], **changes: Any) -> list[str]:
@@ -118,6 +120,17 @@ class Model:
         """The model that tells classes of texts."""
         self._needs("classify texts", self.head.kind == "classification" and self.preparation is None)
         return Classifier(self.module, self.source_tokenizer, self.head.labels)
+
+    @property
+    def captioner(self) -> Captioner:
+        """The model that writes about pictures."""
+        able = self.head.kind == "language" and self.preparation is not None
+        self._needs("caption", able)
+        return Captioner(self.module, cast(Preparation, self.preparation), self.target_tokenizer)
+
+    def caption(self, pictures: Sequence[Any], language: str | None = None, **changes: Any) -> list[str]:
+        """A caption for each picture, a file or opened with Pillow; ``changes`` are decoding settings."""
+        return [found.text for found in self.captioner.caption(pictures, self.settings(**changes), language)]
 
     @property
     def picture_classifier(self) -> PictureClassifier:

@@ -24,7 +24,7 @@ from regard.training.settings import TrainSettings
 FROM_PAIRS = ("translation", "embedding")
 FROM_TEXT = ("next_token", "masked_token", "span_corruption", "denoising")
 FROM_LABELS = ("classification", "token_classification")
-FROM_IMAGES = ("image_classification",)
+FROM_IMAGES = ("image_classification", "captioning")
 TASKS = (*FROM_PAIRS, *FROM_TEXT, *FROM_LABELS, *FROM_IMAGES)
 # Who learns a task where the recipe names no family.
 FAMILY_FOR = {
@@ -33,6 +33,7 @@ FAMILY_FOR = {
     "span_corruption": "t5",
     "denoising": "bart",
     "image_classification": "vit",
+    "captioning": "captioner",
 }
 ENCODER = "bert"  # for all others
 SMOOTHING = 0.1  # of translation, section 5.4; the papers on other tasks have none
@@ -47,6 +48,9 @@ class TaskSettings:
     block: int = config.setting(128, help="tokens of a row where texts are cut or packed into rows", minimum=2)
     packed: bool = config.setting(False, help="put short texts side by side into rows, none of which sees another")
     temperature: float = config.setting(0.05, help="of similarities in contrastive learning", minimum=1e-6)
+    coverage: float = config.setting(
+        0.0, help="λ: over a caption, look at each cell of the picture about once (Xu et al. 2015)", minimum=0.0
+    )
     masking: Masking = field(default_factory=Masking)
     spans: SpanNoise = field(default_factory=SpanNoise)
     infilling: InfillNoise = field(default_factory=InfillNoise)
@@ -90,6 +94,9 @@ class DataSettings:
     unit: str = config.setting("line", help="what one text is in a file of plain text", choices=UNITS)
     text_column: str = config.setting("text", help="the table's column of texts: a name, or a number from 1")
     second_column: str | None = config.setting(None, help="the column of a second text, for pairs")
+    language_column: str | None = config.setting(
+        None, help="the table's column of languages, where a model is to write several"
+    )
     label_column: str = config.setting("label", help="the column of labels")
     labels: int | None = config.setting(None, help="learn from so many labelled texts only", minimum=1)
     valid_pairs: int = config.setting(
@@ -171,6 +178,11 @@ def laid_over(recipe: Recipe, table: Mapping[str, Any]) -> Recipe:
     if isinstance(model := table.get("model"), Mapping):
         table = {**table, "model": sized(families.get(recipe.family), model)}
     return recipe_from(config.merge(config.to_table(recipe), table))
+
+
+def kind_of(table: Mapping[str, Any]) -> str:
+    """What is learnt, by what a table says and what its data suggests."""
+    return _family_and_kind(table)[1]
 
 
 def _family_and_kind(table: Mapping[str, Any]) -> tuple[ModuleType, str]:

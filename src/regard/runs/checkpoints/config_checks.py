@@ -22,6 +22,7 @@ MAKING = (torch.empty, torch.zeros, torch.ones)
 # What code that expects sound settings raises where they are not.
 DAMAGES = (RuntimeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError)
 WIDTHS = ("d_model", "d_ff", "d_k", "d_v", "d_embedding", "d_encoder", "heads")  # each a side of some matrix, or less
+HARMLESS = 4096  # a width of nothing that there is, such as d_ff of a recurrent model
 MOST_WIDTH = 20_000  # that needs no matrix as wide on both sides
 ACTION = "use the config.json that was saved with the weights"
 MOST_LAYERS = 1000  # of any model that there is: a damaged file must not make us build more
@@ -56,7 +57,7 @@ def _check_widths(path: Path, config: Any, shapes: Shapes) -> None:
     for name in WIDTHS:
         value = getattr(config, name, None)
         most = square if name in ("d_model", "d_k") and (value or 0) > MOST_WIDTH else longest
-        if value is not None and value > most:
+        if value is not None and value > max(most, HARMLESS):
             expected = f"at most {most}, as the weights beside it have"
             raise CheckpointError.because(path, f"{name} = {value}", expected, ACTION)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from regard.data.tokenizers.tokenizer import Tokenizer
-from regard.runs.material import couples, images, labelled, next_token, noised, pairs, texts
+from regard.runs.material import captions, couples, images, labelled, next_token, noised, pairs, texts
 from regard.runs.material.contract import Corpus, Material, is_prepared
 from regard.runs.recipe import Recipe
 from regard.runs.room import refuse_too_large
@@ -29,6 +29,7 @@ KINDS: Mapping[str, tuple[ModuleType, Callable[..., Material]]] = MappingProxyTy
         "span_corruption": (texts, noised.SpanCorruptionMaterial),
         "denoising": (texts, noised.DenoisingMaterial),
         "image_classification": (images, images.ImageMaterial),
+        "captioning": (captions, captions.CaptionMaterial),
     }
 )
 
