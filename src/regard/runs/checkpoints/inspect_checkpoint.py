@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from regard.config import to_table
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.runs.checkpoints.checkpoint_traps import traps_in
+from regard.runs.checkpoints.config_checks import ShapesAlone
 from regard.runs.folder import CHECKPOINTS, RECIPE, Plan, family_name, look_at, read_recipe, training_seconds
 from regard.training.checkpoint import checkpoints_in
 
@@ -38,7 +37,7 @@ class Inspection:
 def inspect_checkpoint(name: str | Path) -> Inspection:
     """Look at a folder or a public name. No number of its weights is read. Raises as ``load``."""
     plan = look_at(name)
-    with torch.device("meta"):
+    with ShapesAlone():
         module = plan.build()
     task = read_recipe(plan.folder).task.kind if (plan.folder / RECIPE).exists() else None
     facts = {
