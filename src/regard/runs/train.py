@@ -12,7 +12,7 @@ import torch
 
 from regard import families
 from regard.config import to_table
-from regard.errors import CheckpointError, RunError, SettingError
+from regard.errors import CheckpointError, RunError, SettingError, TrainingError
 from regard.runs.doctor import file_system
 from regard.runs.finish import Finished, finish
 from regard.runs.folder import CHECKPOINTS, METRICS, RECIPE, WEIGHTS, open_tokenizers, read_recipe, write_tokenizers
@@ -33,6 +33,7 @@ from regard.runs.watcher import Watcher
 from regard.storage import appearing, sweep, write_file
 from regard.training.checkpoint import restore_checkpoint, set_aside, sweep_checkpoints, whole_checkpoints
 from regard.training.loop import Trainer
+from regard.training.memory import is_out_of_memory
 from regard.training.schedule import Schedule
 
 
@@ -45,17 +46,28 @@ class Outcome:
     finished: Finished | None
 
 
-def train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: bool, overwrite: bool) -> Outcome:
+def train(
+    table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: bool, overwrite: bool, force: bool = False
+) -> Outcome:
     """Train a run from nothing, or go on with one.
 
-    ``table`` is the recipe as far as it was given. Raises SettingError, DataError, RunError, before anything is
+    ``table`` is the recipe as far as it was given; ``force`` begins with a model for which there is too little memory.
+    Raises SettingError, DataError, RunError, before anything is
     written; TrainingError underway, with the last checkpoint left as it was.
     """
     with locked(folder):
-        return _train(table, folder, watcher, resume=resume, overwrite=overwrite)
+        try:
+            return _train(table, folder, watcher, resume=resume, overwrite=overwrite, force=force)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            got, action = " ".join(str(error).split())[:200], "use a smaller model, or a machine with more"
+            raise TrainingError.because("model", got, "memory for weights and statistics", action) from error
 
 
-def _train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: bool, overwrite: bool) -> Outcome:
+def _train(
+    table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: bool, overwrite: bool, force: bool
+) -> Outcome:
     began = time.monotonic()
     for warning in file_system.warnings(folder.absolute().parent):
         watcher.note(warning)
@@ -66,7 +78,7 @@ def _train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: 
     table, start = _begin(table)
     watcher.stage("reading")
     recipe = recipe_from(table)
-    corpus = read_corpus(recipe)
+    corpus = read_corpus(recipe, force=force)
     for note in corpus.notes:
         watcher.note(note)
     if recipe.train.budget:
@@ -75,7 +87,7 @@ def _train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: 
     with appearing(folder) as partial:
         source, target = (start.source.tokenizer, start.target.tokenizer) if start else learn_tokenizers(corpus)
         write_tokenizers(partial, source, target)
-        for note in prepare(corpus, partial, source, target):
+        for note in prepare(corpus, partial, source, target, force=force):
             watcher.note(note)
         if start is not None:
             start.begun().write(partial / DATA)

@@ -32,12 +32,12 @@ KINDS: Mapping[str, tuple[ModuleType, Callable[..., Material]]] = MappingProxyTy
 __all__ = ["Corpus", "Material", "is_prepared", "learn_tokenizers", "open_material", "prepare", "read_corpus"]
 
 
-def read_corpus(recipe: Recipe) -> Corpus:
+def read_corpus(recipe: Recipe, *, force: bool = False) -> Corpus:
     """Read and check every file of the recipe once, writing nothing. Raises DataError or SettingError.
 
     ``notes`` of what this returns are for the user.
     """
-    refuse_too_large(recipe, 1, 1, shared=True)  # whatever the vocabulary
+    refuse_too_large(recipe, 1, 1, shared=True, force=force)  # whatever the vocabulary
     corpus: Corpus = KINDS[recipe.task.kind][0].read(recipe)
     return corpus
 
@@ -48,14 +48,15 @@ def learn_tokenizers(corpus: Corpus) -> tuple[Tokenizer, Tokenizer]:
     return found
 
 
-def prepare(corpus: Corpus, folder: Path, source: Tokenizer, target: Tokenizer) -> list[str]:
+def prepare(corpus: Corpus, folder: Path, source: Tokenizer, target: Tokenizer, *, force: bool = False) -> list[str]:
     """Write everything that training reads into the run ``folder``, and say what the user should know of it.
 
-    Raises SettingError, before anything is written, where the model would not fit into memory.
+    Raises SettingError, before anything is written, where the model would not fit into memory; with ``force`` that is
+    one of the notes.
     """
-    refuse_too_large(corpus.recipe, source.size, target.size, shared=source is target)
+    warning = refuse_too_large(corpus.recipe, source.size, target.size, shared=source is target, force=force)
     notes: list[str] = KINDS[corpus.recipe.task.kind][0].prepare(corpus, folder, source, target)
-    return notes
+    return [warning, *notes] if warning else notes
 
 
 def open_material(recipe: Recipe, folder: Path, source: Tokenizer, target: Tokenizer) -> Material:
