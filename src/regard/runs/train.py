@@ -18,7 +18,15 @@ from regard.runs.finish import Finished, finish
 from regard.runs.folder import CHECKPOINTS, METRICS, RECIPE, WEIGHTS, open_tokenizers, read_recipe, write_tokenizers
 from regard.runs.journal import Journal
 from regard.runs.lock import locked
-from regard.runs.material import Material, is_prepared, learn_tokenizers, open_material, prepare, read_corpus
+from regard.runs.material import (
+    Material,
+    dropped_from,
+    is_prepared,
+    learn_tokenizers,
+    open_material,
+    prepare,
+    read_corpus,
+)
 from regard.runs.material.contract import DATA
 from regard.runs.plan import PAUSES, count_steps, parse_budget, seconds_of_step, settle, steps_within
 from regard.runs.recipe import Recipe, laid_over, recipe_from
@@ -79,7 +87,7 @@ def _train(
     watcher.stage("reading")
     recipe = recipe_from(table)
     corpus = read_corpus(recipe, force=force)
-    for note in corpus.notes:
+    for note in (*dropped_from(recipe), *corpus.notes):
         watcher.note(note)
     if recipe.train.budget:
         parse_budget(recipe.train.budget)

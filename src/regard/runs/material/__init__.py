@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
+from regard.data.lines import dropped_bytes
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.runs.material import couples, labelled, next_token, noised, pairs, texts
 from regard.runs.material.contract import Corpus, Material, is_prepared
@@ -29,7 +30,16 @@ KINDS: Mapping[str, tuple[ModuleType, Callable[..., Material]]] = MappingProxyTy
     }
 )
 
-__all__ = ["Corpus", "Material", "is_prepared", "learn_tokenizers", "open_material", "prepare", "read_corpus"]
+__all__ = [
+    "Corpus",
+    "Material",
+    "dropped_from",
+    "is_prepared",
+    "learn_tokenizers",
+    "open_material",
+    "prepare",
+    "read_corpus",
+]
 
 
 def read_corpus(recipe: Recipe, *, force: bool = False) -> Corpus:
@@ -40,6 +50,13 @@ def read_corpus(recipe: Recipe, *, force: bool = False) -> Corpus:
     refuse_too_large(recipe, 1, 1, shared=True, force=force)  # whatever the vocabulary
     corpus: Corpus = KINDS[recipe.task.kind][0].read(recipe)
     return corpus
+
+
+def dropped_from(recipe: Recipe) -> list[str]:
+    """What reading drops of the bytes of each file, as sentences. To be asked where ``read_corpus`` found no fault."""
+    names = ("source", "target", "text", "valid_source", "valid_target", "valid_text")
+    paths = [path for name in names if (path := getattr(recipe.data, name)) is not None]
+    return [note for path in dict.fromkeys(paths) if (note := dropped_bytes(Path(path)))]
 
 
 def learn_tokenizers(corpus: Corpus) -> tuple[Tokenizer, Tokenizer]:
