@@ -23,7 +23,7 @@ setup: $(TOOLS) ## make .venv with the package and its tools
 
 ##@ To work on it
 test: $(TOOLS) ## the tests
-	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(PROCESSES) $(TESTS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(PROCESSES) --dist worksteal $(TESTS)
 
 check: lint test ## everything that must hold before a change lands
 

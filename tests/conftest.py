@@ -21,11 +21,12 @@ import pytest
 import torch
 from hypothesis import settings
 from jaxtyping import install_import_hook
+from tests.sampled_shapes import next_test
 
 SHAPED = ("layers", "models", "families", "tasks", "training", "decoding")
 
 
-# From here on, whatever these packages define checks its arguments and results against its annotations.
+# From here on, whatever these packages define checks its arguments and results against its annotations, now and then.
 install_import_hook([f"regard.{package}" for package in SHAPED], "beartype.beartype")
 torch.set_num_threads(1)
 
@@ -37,6 +38,7 @@ settings.load_profile("house")
 @pytest.fixture(autouse=True)
 def same_chance() -> Iterator[None]:
     """Seed what a test draws from, and give back the defaults that it may have changed."""
+    next_test()
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)

@@ -15,6 +15,7 @@ from regard.errors import SettingError
 from regard.models.heads import LANGUAGE, Head
 from regard.models.public import check_fit, public_weights, put_public_weights
 from regard.models.vocabulary import Vocabulary
+from regard.runs.checkpoints.config_checks import ShapesAlone
 from regard.runs.recipe import TASKS
 
 PARTS = [
@@ -158,7 +159,7 @@ def test_only_a_model_without_obstacle_goes_by_a_public_name(family):
 def test_every_size_can_be_built_and_its_file_read(family):
     ids = vocabulary_of(family, 1000)
     head = heads_of(family)[0]
-    with torch.device("meta"):
+    with ShapesAlone():
         for config in family.SIZES.values():
             if getattr(config, "layers", 1) * config.d_model**2 > 24 * 2048**2:
                 continue  # a hundred gigabytes, even if of nothing, are made a module at a time

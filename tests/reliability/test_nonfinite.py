@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from regard.runs.checkpoints.manifest import write_manifest
 WEIGHTS = "model.safetensors"
 REFUSED = "expected finite weights; use a whole copy or an earlier checkpoint (to look at it all the same: "
 WITH_RUNS = {one.__name__ for one in COMMANDS if inspect.signature(one).parameters.keys() & {"run", "runs"}}
-OPENING = WITH_RUNS - {"inspect", "study"}  # the one reads headers, the other trains
+OPENING = WITH_RUNS - {"inspect", "study"}  # the one opens no model, the other trains
 EXPECTED = {  # what each says where every weight is NaN and it was told to open them
     "translate": "model: got logits that are no numbers; expected finite ones",
     "summarize": "model: got logits that are no numbers; expected finite ones",
@@ -77,3 +78,34 @@ def test_a9_a_low_rank_change_is_opened_with_its_model(tmp_path):
     path = tmp_path / "adapter.safetensors"
     write_adapter(path, {"head.output.weight": torch.full((2,), torch.inf)}, ["head.output.weight"], 2.0, LANGUAGE)
     assert read_adapter(path, allow_nonfinite=True).weights["head.output.weight"].isinf().all()
+
+
+def test_a9_inspect_counts_numbers_that_are_not_finite(command, run_copy):
+    weights = load_file(run_copy / WEIGHTS)
+    name = next(name for name, weight in weights.items() if weight.dim() == 2)
+    weights[name][0, :2] = torch.nan
+    save_file(weights, run_copy / WEIGHTS, metadata={"format": "pt"})
+    write_manifest(run_copy)
+    ended = command("inspect", run_copy, "--json")
+    assert ended.code == 0
+    table = json.loads(ended.out)
+    assert table["numbers_not_finite"] == [f"'{name}' (2 of {weights[name].numel():,})"]
+    assert table["changed_files"] == []
+    assert "only --allow-nonfinite opens it" in table["traps"][0]
+
+
+def test_a8_inspect_names_what_is_not_as_it_was_written(command, run_copy, finished_run):
+    sound = json.loads(command("inspect", finished_run, "--json").out)
+    assert (sound["changed_files"], sound["numbers_not_finite"], sound["damaged_checkpoints"]) == ([], [], [])
+    for path in (run_copy / WEIGHTS, run_copy / "checkpoints" / "step-20" / "trainer.safetensors"):
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1
+        path.write_bytes(data)
+    ended = command("inspect", run_copy, "--json")
+    assert ended.code == 0
+    table = json.loads(ended.out)
+    assert table["changed_files"] == [WEIGHTS]
+    assert table["damaged_checkpoints"] == ["step-20 (trainer.safetensors is not as it was written)"]
+    assert "model.safetensors not as manifest.json says: changed or damaged after training" in table["traps"][0]
+    assert "training would go on from an earlier one" in table["traps"][1]
+    assert "changed files" in command("inspect", run_copy).out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,30 @@ def test_c5_the_vocabulary_counts_and_what_fits_is_named(tmp_path, toy, monkeypa
         refuse_too_large(recipe_from({"family": "gpt2", "model": {"size": "gpt3-175b"}}), 1, 1, shared=True)
     frozen = recipe_from({"family": "gpt2", "model": {"size": "small"}, "init": {"checkpoint": "x", "lora_rank": 2}})
     refuse_too_large(frozen, 1, 1, shared=True)
+
+
+def test_c5_who_insists_begins_with_a_warning_and_gets_our_error_where_memory_ends(
+    command, small_words, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("regard.runs.finish.write_report", lambda *arguments, **options: None)
+    monkeypatch.setattr(room, "memory_here", lambda: 2**16)
+    words = ["train", *small_words, "train.steps=2", "train.save_every=2", "train.validate_every=2", "--out"]
+    refused = command(*words, tmp_path / "run")
+    assert refused.code == 2
+    assert "or add --force to try" in refused.err
+    assert not (tmp_path / "run").exists()
+    forced = command(*words, tmp_path / "run", "--force")
+    assert forced.code == 0
+    assert re.search(r"--force: the model has \S+ parameters, which take .* the system may kill the run", forced.err)
+    monkeypatch.setattr(room, "memory_here", lambda: 2**30)
+    beyond = command("train", *small_words, "model.d_ff=1099511627776", "--out", tmp_path / "large", "--force")
+    assert beyond.code == 1
+    assert re.search(r"model: got .*allocate.*; expected memory for weights and statistics; use a smaller", beyond.err)
+    assert not (tmp_path / "large").exists()
+    none = command("train", *small_words, f"model.d_ff={9 * 10**18}", "--out", tmp_path / "large", "--force")
+    assert none.code == 2
+    assert "sizes that no tensor can have" in none.err
+    assert "--force" not in none.err
 
 
 def test_c6_a_query_that_may_look_nowhere_gets_zeros_by_either_way() -> None:

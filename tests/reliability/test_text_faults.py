@@ -140,6 +140,33 @@ def test_b3_marks_line_ends_and_controls_neither_split_nor_cut_a_line(tmp_path) 
 
 
 @pytest.mark.parametrize("packed", [False, True])
+def test_b3_what_is_dropped_of_a_file_is_counted_and_told(tmp_path, monkeypatch, packed: bool) -> None:
+    """Also where a block of the file ends between the two bytes of a line's end."""
+    path = tmp_path / ("a.gz" if packed else "a")
+
+    def told(data: bytes) -> str:
+        path.write_bytes(gzip.compress(data) if packed else data)
+        return lines.dropped_bytes(path)
+
+    assert told(b"one\ntw\ro\n\xef\xbb\xbfthree\n") == ""
+    assert told(b"\xef\xbb\xbfone\ntwo\n") == f"{path}: dropped a byte order mark"
+    assert told(b"one\r\ntwo\n\r\n") == f"{path}: dropped the \\r of 2 line ends \\r\\n"
+    long = b"\xef\xbb\xbf" + b"x" * ((1 << 20) - 4) + b"\r\nend\r\n"
+    assert long[(1 << 20) - 1 : (1 << 20) + 1] == b"\r\n"
+    assert told(long) == f"{path}: dropped a byte order mark and the \\r of 2 line ends \\r\\n"
+
+
+def test_b3_training_tells_it(command, small_words, toy, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("regard.runs.finish.write_report", lambda *arguments, **options: None)
+    text = (toy / "train.en").read_bytes()
+    (tmp_path / "windows.en").write_bytes(b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n"))
+    words = [word.replace(str(toy / "train.en"), str(tmp_path / "windows.en")) for word in small_words]
+    ended = command("train", *words, "train.steps=1", "--out", tmp_path / "run")
+    assert ended.code == 0
+    assert "windows.en: dropped a byte order mark and the \\r of 200 line ends" in ended.err
+
+
+@pytest.mark.parametrize("packed", [False, True])
 def test_b3_a_file_of_carriage_returns_alone_is_refused(tmp_path, packed: bool) -> None:
     path = tmp_path / ("a.gz" if packed else "a")
     path.write_bytes(gzip.compress(b"one\rtwo\r") if packed else b"one\rtwo\r")

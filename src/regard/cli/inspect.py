@@ -23,8 +23,9 @@ def inspect(
 ) -> None:
     """What is in a run, a public checkpoint or a corpus, and what is wrong with it.
 
-    Of a model: family, sizes, tokenizer, missing, ignored and tied weights, and known traps. Only the headers of its
-    weights are read.
+    Of a model: family, sizes, tokenizer, missing, ignored and tied weights, and known traps. Of a run, what was
+    changed or damaged since it was trained, and numbers that are not finite; of a public checkpoint only the headers
+    are read.
 
     Examples:
     - `regard inspect runs/de-en`

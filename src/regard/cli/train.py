@@ -48,6 +48,9 @@ def train(
     budget: Annotated[str | None, typer.Option(metavar="TIME", help="Time for everything: 90s, 20m, 1h30m.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest whole checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Begin though this machine has too little memory for the model.")
+    ] = False,
     settings: Annotated[bool, typer.Option("--settings", help="List every setting with its default.")] = False,
 ) -> None:
     """Train a model: a translator from two text files, a language model from one, a classifier from a table.
@@ -97,7 +100,7 @@ def train(
     }
     table = merge(_given(recipe, pairs), _from_options(files, label, init, budget))
     with TrainingProgress(_unit(table, out, resume)) as progress:
-        outcome = run(table, out, progress, resume=resume, overwrite=overwrite)
+        outcome = run(table, out, progress, resume=resume, overwrite=overwrite, force=force)
     if outcome.finished is None:
         if (out / "model.safetensors").exists():
             return

@@ -143,6 +143,18 @@ def _decode(raw: bytes, name: Path | str, number: int, offset: int, bad_text: st
         raise DataError.at(name, number, got, "UTF-8", "save the file as UTF-8 or repair the line") from error
 
 
+def dropped_bytes(path: Path) -> str:
+    r"""A sentence on what ``decoded_lines`` drops of a file, a byte order mark and the ``\r`` of ``\r\n``; or ""."""
+    marked, ends, last = False, 0, b""
+    with open_text(path) as stream:
+        while block := stream.read(1 << 20):
+            marked = marked or (not last and block.startswith(_BOM))
+            ends += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
+            last = block[-1:]
+    found = ["a byte order mark"] * marked + [f"the \\r of {ends:,} line ends \\r\\n"] * bool(ends)
+    return f"{path}: dropped {' and '.join(found)}" if found else ""
+
+
 def count_lines(path: Path) -> int:
     """How many lines a file has, by its bytes. Raises DataError as ``text_lines``."""
     count, last, returns = 0, b"\n", False

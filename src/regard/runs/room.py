@@ -30,18 +30,21 @@ STACKS = ("layers", "decoder_layers")
 SQUARES = 40  # of its largest number are a layer's weights at most: 18 in the paper's decoder with d_ff = d_model
 
 
-def refuse_too_large(recipe: Recipe, source: int, target: int, *, shared: bool) -> None:
-    """Raise SettingError where a model with so many ids on each side cannot be trained in this machine's memory."""
+def refuse_too_large(recipe: Recipe, source: int, target: int, *, shared: bool, force: bool = False) -> str:
+    """Raise SettingError where a model with so many ids on each side cannot be trained in this machine's memory.
+
+    With ``force`` that is said instead of raised, unless no machine could; "" where there is room.
+    """
     if recipe.train.device != "cpu":
-        return
+        return ""
     room = memory_here()
     family = families.get(recipe.family)
     if bytes_needed(at_most(recipe.model, source + target), recipe.train) <= room:
-        return  # and torch need not load the second's worth of modules that counting takes
+        return ""  # and torch need not load the second's worth of modules that counting takes
     count = count_parameters(family, recipe.model, source, target, shared=shared)
     learning = _learning(recipe)
     if count is None or bytes_needed(count, recipe.train, learning) <= room:
-        return
+        return ""
     fits = [
         name
         for name, config in family.SIZES.items()
@@ -50,10 +53,14 @@ def refuse_too_large(recipe: Recipe, source: int, target: int, *, shared: bool) 
     ]
     needed = bytes_needed(count, recipe.train, learning) / GIB
     got = f"{count:.3g} parameters, which take {needed:,.0f} GiB with their gradients and {recipe.train.optimizer}"
+    expected = f"at most the {room / GIB:.1f} GiB of this machine, and room for the batches"
     if not math.isfinite(count):
         got = "sizes that no tensor can have"
-    expected = f"at most the {room / GIB:.1f} GiB of this machine, and room for the batches"
+    elif force:
+        return f"--force: the model has {got}, and this machine {room / GIB:.1f} GiB: the system may kill the run"
     action = f"use a smaller one, such as model.size={fits[-1]}" if fits else "lower model.layers and model.d_model"
+    if math.isfinite(count):
+        action += "; or add --force to try"
     raise SettingError.because("model", got, expected, action)
 
 

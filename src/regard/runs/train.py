@@ -12,13 +12,21 @@ import torch
 
 from regard import families
 from regard.config import to_table
-from regard.errors import CheckpointError, RunError, SettingError
+from regard.errors import CheckpointError, RunError, SettingError, TrainingError
 from regard.runs.doctor import file_system
 from regard.runs.finish import Finished, finish
 from regard.runs.folder import CHECKPOINTS, METRICS, RECIPE, WEIGHTS, open_tokenizers, read_recipe, write_tokenizers
 from regard.runs.journal import Journal
 from regard.runs.lock import locked
-from regard.runs.material import Material, is_prepared, learn_tokenizers, open_material, prepare, read_corpus
+from regard.runs.material import (
+    Material,
+    dropped_from,
+    is_prepared,
+    learn_tokenizers,
+    open_material,
+    prepare,
+    read_corpus,
+)
 from regard.runs.material.contract import DATA
 from regard.runs.plan import PAUSES, count_steps, parse_budget, seconds_of_step, settle, steps_within
 from regard.runs.recipe import Recipe, laid_over, recipe_from
@@ -33,6 +41,7 @@ from regard.runs.watcher import Watcher
 from regard.storage import appearing, sweep, write_file
 from regard.training.checkpoint import restore_checkpoint, set_aside, sweep_checkpoints, whole_checkpoints
 from regard.training.loop import Trainer
+from regard.training.memory import is_out_of_memory
 from regard.training.schedule import Schedule
 
 
@@ -45,17 +54,28 @@ class Outcome:
     finished: Finished | None
 
 
-def train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: bool, overwrite: bool) -> Outcome:
+def train(
+    table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: bool, overwrite: bool, force: bool = False
+) -> Outcome:
     """Train a run from nothing, or go on with one.
 
-    ``table`` is the recipe as far as it was given. Raises SettingError, DataError, RunError, before anything is
+    ``table`` is the recipe as far as it was given; ``force`` begins with a model for which there is too little memory.
+    Raises SettingError, DataError, RunError, before anything is
     written; TrainingError underway, with the last checkpoint left as it was.
     """
     with locked(folder):
-        return _train(table, folder, watcher, resume=resume, overwrite=overwrite)
+        try:
+            return _train(table, folder, watcher, resume=resume, overwrite=overwrite, force=force)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            got, action = " ".join(str(error).split())[:200], "use a smaller model, or a machine with more"
+            raise TrainingError.because("model", got, "memory for weights and statistics", action) from error
 
 
-def _train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: bool, overwrite: bool) -> Outcome:
+def _train(
+    table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: bool, overwrite: bool, force: bool
+) -> Outcome:
     began = time.monotonic()
     for warning in file_system.warnings(folder.absolute().parent):
         watcher.note(warning)
@@ -66,8 +86,8 @@ def _train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: 
     table, start = _begin(table)
     watcher.stage("reading")
     recipe = recipe_from(table)
-    corpus = read_corpus(recipe)
-    for note in corpus.notes:
+    corpus = read_corpus(recipe, force=force)
+    for note in (*dropped_from(recipe), *corpus.notes):
         watcher.note(note)
     if recipe.train.budget:
         parse_budget(recipe.train.budget)
@@ -75,7 +95,7 @@ def _train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: 
     with appearing(folder) as partial:
         tokenizers = start.tokenizers if start else learn_tokenizers(corpus)
         write_tokenizers(partial, *tokenizers)
-        for note in prepare(corpus, partial, *tokenizers):
+        for note in prepare(corpus, partial, *tokenizers, force=force):
             watcher.note(note)
         if start is not None:
             start.begun().write(partial / DATA)

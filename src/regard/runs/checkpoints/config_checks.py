@@ -94,14 +94,14 @@ def check_weights(
 ) -> Fit:
     """That the weights fit is found out by their shapes alone, before any memory is taken for them."""
     try:
-        with _ShapesAlone():
+        with ShapesAlone():
             return check_fit(family.build(*parts), form, shapes, fresh=fresh)
     except DAMAGES as error:  # sizes that no tensor can have
         got, action = " ".join(str(error).split())[:400], "use the files that were saved together"
         raise CheckpointError.because(path, got, "possible sizes", action) from error
 
 
-class _ShapesAlone(TorchFunctionMode):
+class ShapesAlone(TorchFunctionMode):
     """New weights have shapes and no memory, and nothing is drawn for them.
 
     ``torch.device("meta")`` would do as much for every tensor; but to draw or to count without memory, torch loads its

@@ -17,14 +17,18 @@ MAY_FORBID = ("final_logits_bias",)  # where −∞ keeps a token from being wri
 
 def check_finite(folder: Path, tensors: Mapping[str, Tensor]) -> None:
     """Raises CheckpointError that names each tensor with NaN or infinite numbers, and how many it has."""
-    found = {name: count for name, tensor in tensors.items() if (count := _nonfinite(name, tensor))}
-    if found:
-        listed = [f"{short(name)} ({count:,} of {tensors[name].numel():,})" for name, count in sorted(found.items())]
+    if listed := nonfinite(tensors):
         more = f" and {len(listed) - SHOWN} tensors more" if len(listed) > SHOWN else ""
         got = f"NaN or infinite numbers in {', '.join(listed[:SHOWN])}{more}"
         look = "--allow-nonfinite, in Python regard.load(…, allow_nonfinite=True)"
         action = f"use a whole copy or an earlier checkpoint (to look at it all the same: {look})"
         raise CheckpointError.because(folder, got, "finite weights", action)
+
+
+def nonfinite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Each tensor with NaN or infinite numbers, in order, and how many of its numbers are so."""
+    found = {name: count for name, tensor in tensors.items() if (count := _nonfinite(name, tensor))}
+    return [f"{short(name)} ({count:,} of {tensors[name].numel():,})" for name, count in sorted(found.items())]
 
 
 def _nonfinite(name: str, tensor: Tensor) -> int:

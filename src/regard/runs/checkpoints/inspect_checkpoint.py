@@ -1,4 +1,4 @@
-"""What is in a run or a public checkpoint, found out from its small files and the headers of its weights alone."""
+"""What is in a run or a public checkpoint; of the latter from its small files and the headers of its weights alone."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from regard.config import to_table
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.runs.checkpoints.checkpoint_traps import traps_in
-from regard.runs.folder import CHECKPOINTS, RECIPE, Plan, family_name, look_at, read_recipe, training_seconds
-from regard.training.checkpoint import checkpoints_in
+from regard.runs.checkpoints.config_checks import ShapesAlone
+from regard.runs.checkpoints.finite import nonfinite
+from regard.runs.checkpoints.manifest import changed_files
+from regard.runs.checkpoints.safetensors_file import read_safetensors
+from regard.runs.folder import CHECKPOINTS, RECIPE, WEIGHTS, Plan, family_name, look_at, read_recipe, training_seconds
+from regard.storage import MANIFEST
+from regard.training.checkpoint import checkpoints_in, whole_checkpoints
 
 ROLES = ("bos", "eos", "pad", "unk", "sep", "mask")
+CHANGED = "{} not as manifest.json says: changed or damaged after training, and refused by all other commands."
 SHOWN = 8  # names that a line of the table has at most
 
 
@@ -36,9 +40,12 @@ class Inspection:
 
 
 def inspect_checkpoint(name: str | Path) -> Inspection:
-    """Look at a folder or a public name. No number of its weights is read. Raises as ``load``."""
+    """Look at a folder or a public name. Raises as ``load``.
+
+    Of a folder with a manifest, a run's, all files are read and compared with it; of a public checkpoint no number is.
+    """
     plan = look_at(name)
-    with torch.device("meta"):
+    with ShapesAlone():
         module = plan.build()
     task = read_recipe(plan.folder).task.kind if (plan.folder / RECIPE).exists() else None
     facts = {
@@ -57,7 +64,22 @@ def inspect_checkpoint(name: str | Path) -> Inspection:
         "checkpoints": [path.name for path in checkpoints_in(plan.folder / CHECKPOINTS)],
         "training_seconds": training_seconds(plan.folder),
     }
-    return Inspection(facts, traps_in(plan))
+    if not (plan.folder / MANIFEST).exists():
+        return Inspection(facts, traps_in(plan))
+    changed, strange = changed_files(plan.folder), _nonfinite_in(plan.folder)
+    broken = [f"{path.name} ({problem})" for path, problem in whole_checkpoints(plan.folder / CHECKPOINTS) if problem]
+    facts |= {"changed_files": changed, "numbers_not_finite": strange, "damaged_checkpoints": broken}
+    told = [
+        f"{CHANGED.format(', '.join(changed))}" if changed else "",
+        f"NaN or infinite numbers in {_text(strange)}: only --allow-nonfinite opens it." if strange else "",
+        f"{_text(broken)}: training would go on from an earlier one." if broken else "",
+    ]
+    return Inspection(facts, (*filter(None, told), *traps_in(plan)))
+
+
+def _nonfinite_in(folder: Path) -> list[str]:
+    """Whether or not its bits are as they were written."""
+    return nonfinite(read_safetensors(folder / WEIGHTS).tensors) if (folder / WEIGHTS).is_file() else []
 
 
 def _vocabularies(plan: Plan) -> dict[str, Any]:

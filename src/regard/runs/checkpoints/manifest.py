@@ -68,6 +68,13 @@ def check_file(path: Path) -> None:
         check_facts(path, facts, _facts(path))
 
 
+def changed_files(folder: Path) -> list[str]:
+    """The files of ``folder`` that are not as its manifest says, or are gone. Raises as ``declared``."""
+    written = {name: declared(folder / name) for name in SEALED}
+    there = {name: _facts(folder / name) if (folder / name).is_file() else None for name in SEALED}
+    return [name for name, facts in written.items() if facts is not None and facts != there[name]]
+
+
 def check_facts(path: Path, written: dict[str, Any], found: dict[str, Any]) -> None:
     """Raises CheckpointError where what was found of a file is not what was written."""
     if found != written:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
+from regard.data.lines import dropped_bytes
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.runs.material import captions, couples, images, labelled, next_token, noised, pairs, texts
 from regard.runs.material.contract import Corpus, Material, is_prepared
@@ -33,17 +34,33 @@ KINDS: Mapping[str, tuple[ModuleType, Callable[..., Material]]] = MappingProxyTy
     }
 )
 
-__all__ = ["Corpus", "Material", "is_prepared", "learn_tokenizers", "open_material", "prepare", "read_corpus"]
+__all__ = [
+    "Corpus",
+    "Material",
+    "dropped_from",
+    "is_prepared",
+    "learn_tokenizers",
+    "open_material",
+    "prepare",
+    "read_corpus",
+]
 
 
-def read_corpus(recipe: Recipe) -> Corpus:
+def read_corpus(recipe: Recipe, *, force: bool = False) -> Corpus:
     """Read and check every file of the recipe once, writing nothing. Raises DataError or SettingError.
 
     ``notes`` of what this returns are for the user.
     """
-    refuse_too_large(recipe, 1, 1, shared=True)  # whatever the vocabulary
+    refuse_too_large(recipe, 1, 1, shared=True, force=force)  # whatever the vocabulary
     corpus: Corpus = KINDS[recipe.task.kind][0].read(recipe)
     return corpus
+
+
+def dropped_from(recipe: Recipe) -> list[str]:
+    """What reading drops of the bytes of each file, as sentences. To be asked where ``read_corpus`` found no fault."""
+    names = ("source", "target", "text", "valid_source", "valid_target", "valid_text")
+    paths = [path for name in names if (path := getattr(recipe.data, name)) is not None]
+    return [note for path in dict.fromkeys(paths) if (note := dropped_bytes(Path(path)))]
 
 
 def learn_tokenizers(corpus: Corpus) -> Tokenizers:
@@ -52,15 +69,16 @@ def learn_tokenizers(corpus: Corpus) -> Tokenizers:
     return found
 
 
-def prepare(corpus: Corpus, folder: Path, *tokenizers: Tokenizer) -> list[str]:
+def prepare(corpus: Corpus, folder: Path, *tokenizers: Tokenizer, force: bool = False) -> list[str]:
     """Write everything that training reads into the run ``folder``, and say what the user should know of it.
 
-    Raises SettingError, before anything is written, where the model would not fit into memory.
+    Raises SettingError, before anything is written, where the model would not fit into memory; with ``force`` that is
+    one of the notes.
     """
     sizes = [one.size for one in tokenizers] or [0, 0]
-    refuse_too_large(corpus.recipe, *sizes, shared=len(set(map(id, tokenizers))) < 2)
+    warning = refuse_too_large(corpus.recipe, *sizes, shared=len(set(map(id, tokenizers))) < 2, force=force)
     notes: list[str] = KINDS[corpus.recipe.task.kind][0].prepare(corpus, folder, *tokenizers)
-    return notes
+    return [warning, *notes] if warning else notes
 
 
 def open_material(recipe: Recipe, folder: Path, *tokenizers: Tokenizer) -> Material:
