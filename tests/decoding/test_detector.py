@@ -56,6 +56,11 @@ def test_what_is_not_surer_than_the_threshold_is_left_out(threshold, count):
     assert [one.query for one in found] == [0, 1, 2][:count]
 
 
+def test_as_sure_as_the_threshold_is_not_surer():
+    model = Says([[0.5, 0.5, 0.0]], [[0.5] * 4])
+    assert Detector(model, LABELS).detect([drawn()], threshold=0.5) == [[]]
+
+
 def made(norm: str) -> nn.Module:
     config = replace(detr.TOY, backbone_norm=norm, norm_groups=2)
     model = detr.build(config, NO_TEXT, Head("detection", LABELS))

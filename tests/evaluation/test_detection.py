@@ -61,6 +61,8 @@ def test_a_box_that_is_a_little_off_is_right_where_less_is_asked():
     scores = detection([[Guessed("cat", 0.9, (2.0, 0.0, 12.0, 10.0))]], [[Truth("cat", HERE)]])
     assert (scores.ap50, scores.ap75) == pytest.approx((1.0, 0.0))
     assert scores.ap == pytest.approx(0.4)
+    barely = detection([[Guessed("cat", 0.9, (3.0, 0.0, 13.0, 10.0))]], [[Truth("cat", HERE)]])  # 7 of 13
+    assert (barely.ap, barely.ap50) == pytest.approx((0.1, 1.0))
 
 
 def test_the_mean_is_over_classes_not_objects():
