@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -177,10 +179,13 @@ class Process:
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
-    def end(self) -> Ended:
-        """Wait for its end. An exit code below zero is the signal that ended it."""
+    def end(self, seconds: float = 120.0) -> Ended:
+        """Wait for its end, and end it after so long. An exit code below zero is the signal that ended it."""
         assert self._zygote.stdout is not None
+        late = Timer(seconds, self.send, [signal.SIGKILL])
+        late.start()
         code = int(self._zygote.stdout.readline())
+        late.cancel()
         out, err = (path.read_text(encoding="utf-8") for path in self._files)
         assert "Traceback" not in err, err
         return Ended(code, out, err)

@@ -34,12 +34,13 @@ def setting(
     help: str,
     minimum: float | None = None,
     below: float | None = None,
+    maximum: float | None = None,
     choices: Sequence[str] | None = None,
 ) -> Any:
-    """A dataclass field that knows its range: ``minimum ≤ value < below``, or one of ``choices``."""
+    """A dataclass field that knows its range: ``minimum ≤ value < below``, ``≤ maximum``, or one of ``choices``."""
     return dataclasses.field(
         default=default,
-        metadata={"help": help, "minimum": minimum, "below": below, "choices": choices},
+        metadata={"help": help, "minimum": minimum, "below": below, "maximum": maximum, "choices": choices},
     )
 
 
@@ -107,7 +108,7 @@ def check(field: dataclasses.Field[Any], hint: Any, name: str, value: Any) -> st
 
 def _nearest(metadata: Mapping[str, Any], hint: Any, value: Any) -> str:
     """What to do: the allowed value next to the one given, where there is one."""
-    choices, low, high = (metadata.get(name) for name in ("choices", "minimum", "below"))
+    choices, low, high, most = (metadata.get(name) for name in ("choices", "minimum", "below", "maximum"))
     if choices is not None:
         near = difflib.get_close_matches(str(value), list(map(str, choices)), n=1, cutoff=0.6)
         return f"use {near[0]}" if near else "change it"
@@ -117,6 +118,8 @@ def _nearest(metadata: Mapping[str, Any], hint: Any, value: Any) -> str:
         return f"use {low} or more"
     if high is not None and value >= high:
         return f"use less than {high}"
+    if most is not None and value > most:
+        return f"use {most} or less"
     return "change it"
 
 
@@ -150,12 +153,14 @@ def _range_problem(metadata: Mapping[str, Any], value: Any) -> str | None:
     choices = metadata.get("choices")
     if choices is not None and value not in choices:
         return "one of " + ", ".join(map(str, choices))
-    low, high = metadata.get("minimum"), metadata.get("below")
+    low, high, most = (metadata.get(name) for name in ("minimum", "below", "maximum"))
     if isinstance(value, int | float) and not isinstance(value, bool):
         if low is not None and value < low:
             return f"at least {low}"
         if high is not None and value >= high:
             return f"less than {high}"
+        if most is not None and value > most:
+            return f"at most {most}"
     return None
 
 

@@ -144,9 +144,11 @@ def damage(folder: Path) -> str | None:
         if not manifest:
             return f"{MANIFEST} names no file"
         for name, facts in manifest.items():
+            if Path(name).name != name:
+                return f"{MANIFEST} names {name[:80]!r}, which is no file of its folder"
             if _facts(folder / name) != facts:
                 return f"{name} is not as it was written"
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         return str(error)
     return None
 

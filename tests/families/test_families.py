@@ -36,11 +36,14 @@ HEADS = {
     "classification": Head("classification", ("bad", "good", "neither")),
     "token_classification": Head("tokens", ("B", "I", "O")),
     "embedding": Head("none"),
+    "image_classification": Head("classification", ("bad", "good", "neither")),
 }
 
 
 def vocabulary_of(family, size: int = V) -> Vocabulary:
-    """What a joint tokenizer in the family's layout gives."""
+    """What a joint tokenizer in the family's layout gives; without text there is none."""
+    if family.LAYOUT is None:
+        return family.vocabulary(0, 0, shared=True, roles={})
     layout = LAYOUTS[family.LAYOUT]
     last = {token: size - len(layout.last) + number for number, token in enumerate(layout.last)}
     ids = {token: number for number, token in enumerate(layout.first)} | last

@@ -39,7 +39,7 @@ def texts_of(model) -> list[tuple[list[int], list[int]]]:
     return [([*read, *end], ids) for read, ids in zip(READ, written, strict=True)]
 
 
-@pytest.fixture(params=families.names())
+@pytest.fixture(params=families.of_text())
 def family(request):
     return families.get(request.param)
 

@@ -21,7 +21,7 @@ from regard.models.public import Fit
 from regard.runs.model import Model
 
 LINES = ["a dog runs in the park .", "two cats sleep on the mat .", "the unbelievable dog sleeps ."]
-CASES = [(name, head) for name in families.names() for head in heads_of(families.get(name))]
+CASES = [(name, head) for name in families.of_text() for head in heads_of(families.get(name))]
 
 
 def opened(name: str, head) -> Model:
@@ -34,7 +34,7 @@ def opened(name: str, head) -> Model:
     vocabulary = family.vocabulary(tokenizer.size, tokenizer.size, shared=True, roles=roles)
     module = family.build(family.TOY, vocabulary, head).eval().requires_grad_(False)
     settings = DecodingSettings(beam=2, max_extra=3)
-    return Model(Path(name), name, family.TOY, module, head, tokenizer, tokenizer, settings, Fit((), ()))
+    return Model(Path(name), name, family.TOY, module, head, (tokenizer, tokenizer), settings, Fit((), ()))
 
 
 @pytest.mark.parametrize(("name", "head"), CASES, ids=[f"{name}-{head.kind}" for name, head in CASES])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import struct
+import subprocess
+import sys
 import time
 import tracemalloc
 import zipfile
@@ -331,13 +334,59 @@ def test_a11_another_tokenizer_of_the_same_size_is_refused(refused, run_copy):
         ({"model_type": "elmo", "family": None}, "got model_type 'elmo'; expected one of albert"),
         ({"vocab_size": -1}, "expected [[-2]]"),
         ({"d_model": "512"}, "model.d_model: got '512'; expected a whole number"),
-        ({"d_model": 10**9}, "not [1000000000"),
+        ({"d_model": 10**9}, "d_model = 1000000000; expected at most"),
     ],
     ids=str,
 )
 def test_a12_a_config_is_checked_before_anything_is_allocated(refused, run_copy, changes, says):
     change_config(run_copy, **changes)
     refused(says)
+
+
+HOSTILE = """
+import json, pathlib, resource, sys, time
+from regard.errors import CheckpointError
+from regard.runs.folder import load
+path = pathlib.Path(sys.argv[1]) / "config.json"
+table = json.loads(path.read_text(encoding="utf-8"))
+load(sys.argv[2])
+for changes in json.loads(sys.argv[3]):
+    path.write_text(json.dumps({**table, **changes}), encoding="utf-8")
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    try:
+        load(path.parent)
+        told = "nothing"
+    except CheckpointError as error:
+        told = str(error)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    loaded = sorted({"torch._dynamo", "torch._inductor", "sympy"} & set(sys.modules))
+    print(json.dumps([told, time.process_time() - began, grown, loaded]))
+"""
+
+
+def test_a12_widths_that_no_stored_tensor_has_are_refused_in_a_second_and_little_memory(finished_run, tmp_path):
+    """In a process of its own, which loads torch's compiler as little as the opening of a sound model does.
+
+    The vocabulary of 30,000 is a side of a matrix, and no width: that is refused by the matrices that are as wide.
+    """
+    wide = tmp_path / "run"
+    shutil.copytree(finished_run, wide)
+    change_weights(wide, lambda weights: weights.update({"model.spare": torch.zeros(30_000, 1)}))
+    given = [{"d_model": width} for width in (10**9, 2**40, 30_000)]
+    given.append({"encoder_ffn_dim": 10**9, "decoder_ffn_dim": 10**9})
+    given.append({"d_model": 10**9, **{f"{side}_attention_heads": 10**9 for side in ("encoder", "decoder")}})
+    environment = {**os.environ, "PYTHONPATH": str(Path(regard.__file__).parents[1])}
+    command = [sys.executable, "-c", HOSTILE, str(wide), str(finished_run), json.dumps(given)]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    found = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert len(found) == len(given)
+    for told, seconds, mebibytes, loaded in found:
+        assert "expected at most" in told
+        assert "use the config.json that was saved with the weights" in told
+        assert seconds < 1.0, told
+        assert mebibytes < 100, told
+        assert loaded == []
 
 
 def test_a12_code_that_a_config_names_is_not_run(command, run_copy, toy, monkeypatch):
@@ -381,7 +430,7 @@ def test_a12_ids_that_are_no_numbers_are_named(run_copy, changes):
     from types import SimpleNamespace
 
     from regard.models.vocabulary import Vocabulary, own_vocabulary
-    from regard.runs.folder import check_ids
+    from regard.runs.checkpoints.config_checks import check_ids
 
     vocabulary = own_vocabulary(10, 10, shared=True)
     check_ids(run_copy, vocabulary)

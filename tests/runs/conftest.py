@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.runs.pictures import draw
 
 from regard.config import merge, parse_overrides
 from regard.runs.train import Outcome, train
@@ -51,7 +52,11 @@ class Watching:
 
 @pytest.fixture(scope="session")
 def tables(toy: Path) -> Path:
-    """``texts``, ``labelled.tsv`` (text, second, label) and ``words.tsv`` (text, label) of the built-in data."""
+    """``texts``, ``labelled.tsv`` (text, second, label) and ``words.tsv`` (text, label) of the built-in data.
+
+    And ``pictures``, of two classes.
+    """
+    draw(toy / "pictures", 60)
     lines = (toy / "train.en").read_text(encoding="utf-8").splitlines()
     (toy / "texts").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     rows = [f"{line}\t{lines[-n]}\t{'many' if len(line) > 40 else 'few'}\n" for n, line in enumerate(lines)]
@@ -69,6 +74,7 @@ def given(tables: Path) -> Callable[..., dict[str, Any]]:
         "texts": {"text": str(tables / "texts")},
         "labelled": {"text": str(tables / "labelled.tsv"), "label_column": "label"},
         "words": {"text": str(tables / "words.tsv"), "label_column": "label"},
+        "pictures": {"images": str(tables / "pictures")},
     }
 
     def make(name: str, *more: str) -> dict[str, Any]:

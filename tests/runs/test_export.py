@@ -160,7 +160,8 @@ def test_two_vocabularies_are_not_made_one(tmp_path, monkeypatch, tree):
 
     found = public_models.t5(tmp_path / "found")
     other = public_models.gpt2(tmp_path / "other")
-    model = replace(load(found), target_tokenizer=load(other).source_tokenizer)
+    model = load(found)
+    model = replace(model, tokenizers=(model.source_tokenizer, load(other).source_tokenizer))
     monkeypatch.setattr("regard.runs.export.load", lambda name: model)
     before = tree(tmp_path)
     with pytest.raises(ExportError, match=r"got two vocabularies, one for each language; expected one tokenizer.json"):
@@ -183,7 +184,7 @@ def test_both_sentencepiece_models_of_marian_become_tokenizers(tmp_path):
     assert again.translate(texts, beam=1, max_extra=4) == ours.translate(texts, beam=1, max_extra=4)
 
 
-@pytest.mark.parametrize("name", [name for name in families.names() if families.get(name).MODEL_TYPES])
+@pytest.mark.parametrize("name", [name for name in families.of_text() if families.get(name).MODEL_TYPES])
 def test_a_run_of_every_public_family_is_opened_whole_by_transformers(tmp_path, name):
     """Fresh weights of the family's toy size, with a tokenizer of its layout, as a run leaves them."""
     family = families.get(name)

@@ -15,6 +15,7 @@ from regard.runs.journal import read_journal
 from regard.runs.material import KINDS
 from regard.runs.recipe import TASKS
 
+PICTURES = ("pictures", "family=vit", "model.image_size=8", "model.patch=4", "images.batch=8")
 # What each task is learnt from, and by whom.
 LEARNT = {
     "translation": ("pairs", "family=transformer"),
@@ -30,6 +31,7 @@ LEARNT = {
     "token_classification": ("words", "family=bert", "task.kind=token_classification"),
     "embedding": ("pairs", "family=bert", "task.kind=embedding"),
     "embedding, alone": ("texts", "family=bert", "task.kind=embedding"),
+    "image_classification": (*PICTURES, "images.augment.mixup=0.5", "images.augment.operations=1"),
 }
 
 
@@ -68,6 +70,7 @@ def test_a_run_that_was_stopped_comes_to_the_same_bytes(given, trained, tmp_path
         "classification": "classification",
         "token_classification": "tokens",
         "embedding": "none",
+        "image_classification": "classification",
     }.get(kind, "language")
 
 
@@ -97,6 +100,7 @@ def test_the_run_opens_in_transformers(given, trained, tmp_path):
         ("classification", "AutoModelForSequenceClassification"),
         ("token_classification", "AutoModelForTokenClassification"),
         ("span_corruption", "AutoModelForSeq2SeqLM"),
+        ("image_classification", "AutoModelForImageClassification"),
     ):
         folder = tmp_path / name
         trained(folder, given(*LEARNT[name], "train.steps=1"))

@@ -331,6 +331,20 @@ def test_one_bad_batch_of_several_spoils_the_update_and_no_other(copying, traine
     assert trainer.skipped == 0
 
 
+def test_a_step_that_is_skipped_leaves_running_statistics_as_they_were(copying, trainer_of):
+    """Its forward pass has moved them already, and may have made them NaN."""
+    task = Failing("loss", when=3, until=4)
+    trainer = trainer_of(copying(), task=task, model={"norm_kind": "batch"}, accumulate=2)
+    steps = trainer.steps(3)
+    next(steps)
+    before = copied(trainer.weights.statistics())
+    assert before
+    assert next(steps).skipped
+    assert same(trainer.weights.statistics(), before)
+    assert not next(steps).skipped
+    assert not same(trainer.weights.statistics(), before)
+
+
 def test_a_stop_among_skipped_steps_does_not_begin_to_count_anew(copying, trainer_of, tmp_path):
     first = trainer_of(copying(), task=Failing("loss", when=1))
     run(first, 2)
@@ -342,16 +356,18 @@ def test_a_stop_among_skipped_steps_does_not_begin_to_count_anew(copying, traine
 
 
 class Hungry(Translation):
-    """Asks for more memory than there is where a batch has more than ``most`` texts."""
+    """Asks for more memory than there is where a batch has more than ``most`` texts, after the model or before it."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, before: bool = False) -> None:
         super().__init__(0.1)
-        object.__setattr__(self, "_most", most)
+        object.__setattr__(self, "_most", (most, before))
 
     def losses(self, model: Any, batch: Batch) -> Losses:
-        losses = super().losses(model, batch)
-        if len(batch.source) > self._most:  # type: ignore[attr-defined]
+        most, before = self._most  # type: ignore[attr-defined]
+        losses = None if before and len(batch.source) > most else super().losses(model, batch)
+        if len(batch.source) > most:
             torch.empty(2**60, dtype=torch.uint8)
+        assert losses is not None
         return losses
 
 
@@ -370,6 +386,15 @@ def test_a_batch_that_finds_no_memory_is_done_in_halves_with_the_same_gradient(c
     assert other.gradient_norm == pytest.approx(step.gradient_norm, rel=1e-5)
 
 
+def test_at_which_moment_the_memory_ran_out_makes_no_difference(copying, trainer_of):
+    """Neither to what dropout draws in the halves, nor to the running statistics, which a forward pass moves."""
+    most = len(copying().feed.epoch(0)[0]) // 2 + 1
+    model = {"dropout": 0.3, "norm_kind": "batch"}
+    early, late = (trainer_of(copying(), task=Hungry(most, before=one), model=model) for one in (True, False))
+    assert all("done in halves" in run(trainer, 1)[0].notice for trainer in (early, late))
+    assert same(early.tensors(), late.tensors())
+
+
 def test_where_halves_do_not_do_either_it_is_said_what_would(copying, trainer_of):
     trainer = trainer_of(copying(), task=Hungry(1), batch_tokens=256)
     before = copied(trainer.tensors())
@@ -386,6 +411,35 @@ def test_another_error_is_not_taken_for_one_of_memory(copying, trainer_of):
 
     with pytest.raises(RuntimeError, match="something else"):
         run(trainer_of(copying(), task=Broken(0.1)), 1)
+
+
+class Noting(Translation):
+    """Keeps the loss of every batch."""
+
+    def __init__(self) -> None:
+        super().__init__(0.1)
+        object.__setattr__(self, "found", [])
+
+    def losses(self, model: Any, batch: Batch) -> Losses:
+        losses = super().losses(model, batch)
+        self.found.append(losses.plain.item())  # type: ignore[attr-defined]
+        return losses
+
+
+def test_what_a_batch_draws_depends_on_its_place_in_the_step_and_on_no_other_batch(copying, trainer_of):
+    """Dropout of the first batch is that of a step of one batch, whatever follows; that of the second, whatever led."""
+    wide, narrow, last = [0, 1, 2, 3, 4], [5], [6, 7]
+
+    def losses(*plan: list[int]) -> list[float]:
+        task = Noting()
+        data = copying(plan=list(plan))
+        run(trainer_of(data, task=task, model={"dropout": 0.3}, accumulate=len(plan)), 1)
+        return task.found  # type: ignore[attr-defined]
+
+    alone, followed, other = losses(wide), losses(wide, last), losses(narrow, last)
+    assert followed[0] == alone[0]
+    assert followed[1] == other[1]
+    assert losses(last, last)[0] != losses(last, last)[1]
 
 
 def test_no_two_batches_draw_from_the_same_seed():

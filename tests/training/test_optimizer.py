@@ -144,6 +144,19 @@ def test_state_that_lacks_a_weight_is_refused():
         assert other.tensors() == {}
 
 
+def test_state_of_another_shape_is_refused():
+    parameters, optimizer = a_pair()
+    for parameter in parameters:
+        stepped_gradient(parameter, 0)
+    optimizer.step(RATES[0])
+    kept = {**optimizer.tensors(), "decoder.bias/exp_avg": torch.zeros(4, 1)}
+    _, other = a_pair()
+    expected = r"optimizer state decoder\.bias/exp_avg: got shape \[4, 1\]; expected shape \[4\]; resume with"
+    with pytest.raises(CheckpointError, match=expected):
+        other.restore(kept)
+    assert other.tensors() == {}
+
+
 # Rates ---------------------------------------------------------------------------------------------------------------
 
 
@@ -176,6 +189,25 @@ def test_each_block_learns_slower_than_the_one_above():
     }
     for group in found:
         assert all(map(lambda one, two: one is two, group.parameters, map(model.get_parameter, group.names)))
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "muon"])
+def test_a_group_moves_at_its_factor_times_the_rate(kind):
+    """Three steps at half the rates are three steps of a group of factor ½."""
+    start = torch.randn(4, 3, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+
+    def moved(factor: float, rates: tuple[float, ...]) -> Tensor:
+        parameter = nn.Parameter(start.clone())
+        group = RateGroup(factor, ("encoder.blocks.0.weight",), (parameter,), matrices=kind == "muon")
+        optimizer = make_optimizer(kind, [group], betas=BETAS, epsilon=EPSILON, weight_decay=0.1)
+        for step, rate in enumerate(rates):
+            parameter.grad = torch.outer(gradients()[step], torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64))
+            optimizer.step(rate)
+        return parameter.detach()
+
+    slow = moved(0.5, RATES)
+    torch.testing.assert_close(slow, moved(1.0, tuple(rate / 2 for rate in RATES)), rtol=0, atol=1e-12)
+    assert not torch.allclose(slow, moved(1.0, RATES))
 
 
 def test_without_decay_there_is_one_group_of_what_learns():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from regard.cli.opening import AllowNonfinite
 from regard.errors import SettingError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def compare(
     lengths: Annotated[str, typer.Option(help="Where the buckets of source length end.")] = "10,20,30,40",
     out: Annotated[Path | None, typer.Option(metavar="PICTURE|DIR", help=OUT)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    allow_nonfinite: AllowNonfinite = False,
 ) -> None:
     """Several runs of one kind on one test set: tables, and a picture; each is tested against the first.
 
@@ -66,7 +68,7 @@ def compare(
     edges = compared.edges_of(lengths)
     if out:
         compared.check_out(out)
-    models = [load(name) for name in names]
+    models = [load(name, allow_nonfinite=allow_nonfinite) for name in names]
     kind = compared.kind_of_all(names, models, text is not None)
     if source is not None and target is not None:
         changes = {"beam": beam, "length_penalty": length_penalty}

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from regard.cli.opening import AllowNonfinite
 from regard.cli.windows import typed_lines
 
 
@@ -27,6 +28,7 @@ def complete(
     seed: Annotated[int | None, typer.Option(help="Of the draws.")] = None,
     n_best: Annotated[int | None, typer.Option(help="So many continuations.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="An object a continuation, with scores.")] = False,
+    allow_nonfinite: AllowNonfinite = False,
 ) -> None:
     """Write on from a prompt, shown piece by piece as it is written.
 
@@ -39,7 +41,7 @@ def complete(
     """
     from regard.runs.folder import load
 
-    model = load(run)
+    model = load(run, allow_nonfinite=allow_nonfinite)
     given = {
         "max_new": max_new,
         "temperature": temperature,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from regard.cli.opening import AllowNonfinite
 from regard.cli.windows import windows
 from regard.errors import DataError, SettingError
 
@@ -20,6 +21,7 @@ def embed(
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Texts, one a line; or standard input.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.npy", help="Write a NumPy array instead of lines.")] = None,
     pooling: Pooling = "mean",
+    allow_nonfinite: AllowNonfinite = False,
 ) -> None:
     """A vector of length 1 for each text: a line of JSON each, or one array [texts, D].
 
@@ -32,7 +34,7 @@ def embed(
 
     from regard.runs.folder import load
 
-    model = load(run)
+    model = load(run, allow_nonfinite=allow_nonfinite)
     kept: list[Any] = []
     for texts in windows(None, file):
         vectors = model.embed(texts, pooling)
@@ -54,6 +56,7 @@ def search(
     top: Annotated[int, typer.Option(help="Texts to show for each query.")] = 5,
     pooling: Pooling = "mean",
     as_json: Annotated[bool, typer.Option("--json", help="An object a query.")] = False,
+    allow_nonfinite: AllowNonfinite = False,
 ) -> None:
     """Find the texts that mean nearly the same as a query, by the cosine of their vectors.
 
@@ -75,7 +78,7 @@ def search(
     if not numbered:
         raise DataError.because(file, "no line with text", "texts to search in", "check the file")
     lines, texts = map(list, zip(*numbered, strict=True))
-    model = load(run)
+    model = load(run, allow_nonfinite=allow_nonfinite)
     vectors = model.embed(texts, pooling)
     found = nearest(model.embed(list(query), pooling), vectors, min(top, len(texts)))
     for one, places, scores in zip(query, found.numbers, found.similarities, strict=True):

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from regard.cli.opening import AllowNonfinite
 from regard.errors import SettingError
 
 
@@ -32,6 +33,7 @@ def evaluate(
     ] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write translations or labels here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    allow_nonfinite: AllowNonfinite = False,
 ) -> None:
     """Score a run on a test set, by what it learnt.
 
@@ -65,7 +67,7 @@ def evaluate(
     evaluated.check_files("evaluate", (source, target, text), {**of_pairs, "--alignments": alignments}, of_text)
     if alignments is not None:
         evaluated.check_unheeded("--alignments", {**of_pairs, "--out": out})
-    models = [load(name) for name in [run, *([against] if against else [])]]
+    models = [load(name, allow_nonfinite=allow_nonfinite) for name in [run, *([against] if against else [])]]
     names = [run, *([against] if against else [])]
     kinds = {evaluated.kind_of(model, text is not None) for model in models}
     if len(kinds) > 1 or (against and kinds & {"text", "couples"}):

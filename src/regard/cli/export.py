@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from regard.cli.opening import AllowNonfinite
+
 
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run, or a folder or hub name of a public checkpoint.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
     to: Annotated[str, typer.Option(help="huggingface or ctranslate2.")] = "huggingface",
+    allow_nonfinite: AllowNonfinite = False,
 ) -> None:
     """Hand a model on to another runtime.
 
@@ -27,5 +30,5 @@ def export(
     """
     from regard.runs.export import export as write
 
-    write(run, folder, to)
+    write(run, folder, to, allow_nonfinite=allow_nonfinite)
     print(folder)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from regard.cli.opening import AllowNonfinite
 from regard.cli.windows import typed_lines
 
 
@@ -15,6 +16,7 @@ def fill(
     text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="Standard input, by lines, if left out.")] = None,
     top: Annotated[int, typer.Option(help="Guesses for each gap.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="An object a text.")] = False,
+    allow_nonfinite: AllowNonfinite = False,
 ) -> None:
     """Guess what stands in place of [MASK].
 
@@ -26,7 +28,7 @@ def fill(
     from regard.cli.console import print_table
     from regard.runs.folder import load
 
-    filler = load(run).filler
+    filler = load(run, allow_nonfinite=allow_nonfinite).filler
     for line in typed_lines() if text is None else [text]:
         gaps = filler.fill(line, top)
         if as_json:

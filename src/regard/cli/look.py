@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from regard.cli.opening import AllowNonfinite
+
 if TYPE_CHECKING:
     from regard.decoding.settings import DecodingSettings
     from regard.runs.model import Model
@@ -32,6 +34,7 @@ def look(
     stack: Annotated[str | None, typer.Option(help="Of a picture: encoder, decoder or cross.")] = None,
     layer: Annotated[int | None, typer.Option(help="Of a picture, counted from 1.")] = None,
     head: Annotated[int | None, typer.Option(help="Of a picture, counted from 1.")] = None,
+    allow_nonfinite: AllowNonfinite = False,
 ) -> None:
     """What attended to what: one page that opens without a network, or a picture.
 
@@ -60,7 +63,7 @@ def look(
     chosen = {"--view": view, "--stack": stack, "--layer": layer, "--head": head}
     _check(out, {name: value for name, value in chosen.items() if value is not None}, against or [], checkpoints)
     _check_texts(sentence, target, beam)
-    models = [load(name) for name in (run, *(against or []))]
+    models = [load(name, allow_nonfinite=allow_nonfinite) for name in (run, *(against or []))]
     if checkpoints:
         looks = looks_through_training(models[0].folder, sentence, target, _settings(models[0], beam))
     else:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from regard.cli.opening import AllowNonfinite
 from regard.cli.windows import windows
 
 
@@ -18,6 +19,7 @@ def summarize(
     length_penalty: Annotated[float | None, typer.Option(help="α of the length penalty.")] = None,
     min_length: Annotated[int | None, typer.Option(help="Tokens of a summary at least.")] = None,
     no_repeat_ngram: Annotated[int | None, typer.Option(help="Never repeat so many tokens in a row.")] = None,
+    allow_nonfinite: AllowNonfinite = False,
 ) -> None:
     """Sum up texts: one line in, one line out, in order.
 
@@ -29,7 +31,7 @@ def summarize(
     from regard.cli.console import counting
     from regard.runs.folder import load
 
-    model = load(run)
+    model = load(run, allow_nonfinite=allow_nonfinite)
     given = {
         "beam": beam,
         "length_penalty": length_penalty,

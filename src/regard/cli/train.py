@@ -17,6 +17,7 @@ UNITS = {
     "classification": "texts",
     "token_classification": "words",
     "embedding": "couples",
+    "image_classification": "pictures",
     "masked_token": "hidden tokens",
 }
 
@@ -34,6 +35,10 @@ def train(
         Path | None, typer.Option(metavar="FILE", help="Text to learn from, or a table with labels.")
     ] = None,
     valid_text: Annotated[Path | None, typer.Option(metavar="FILE", help="The same for validation.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Pictures: FOLDER/CLASS/PICTURE, or a table that names them.")
+    ] = None,
+    valid_images: Annotated[Path | None, typer.Option(metavar="PATH", help="The same for validation.")] = None,
     label: Annotated[str | None, typer.Option(metavar="COLUMN", help="The table's column of labels.")] = None,
     init: Annotated[
         str | None,
@@ -46,9 +51,9 @@ def train(
 ) -> None:
     """Train a model: a translator from two text files, a language model from one, a classifier from a table.
 
-    Files may be plain text, .gz, .tsv or .jsonl, one sentence a line. Without validation files, some of the data is
-    held out. Without a recipe, the data decides what it can. `family=` and `task.kind=` choose among the families
-    and what they learn.
+    Files may be plain text, .gz, .tsv or .jsonl, one sentence a line. Pictures that are classified lie in a folder for
+    each class, or a table names them. Without validation files, some of the data is held out. Without a recipe, the
+    data decides what it can. `family=` and `task.kind=` choose among the families and what they learn.
 
     Examples:
     - `regard train --source train.de --target train.en --out runs/de-en --budget 20m`
@@ -58,6 +63,8 @@ def train(
     - `regard train --text reviews.txt task.kind=masked_token --out runs/reviews`
 
     - `regard train --init runs/reviews --text labelled.tsv --label label --out runs/opinions`
+
+    - `regard train --images photos --out runs/photos model.image_size=64 model.patch=8`
 
     - `regard train recipes/multi30k-de-en.toml --out runs/m30k train.seed=2 model.dropout=0.2`
 
@@ -84,6 +91,8 @@ def train(
         "valid_target": valid_target,
         "text": text,
         "valid_text": valid_text,
+        "images": images,
+        "valid_images": valid_images,
     }
     table = merge(_given(recipe, pairs), _from_options(files, label, init, budget))
     with TrainingProgress(_unit(table, out, resume)) as progress:
@@ -120,9 +129,10 @@ def _unit(table: Mapping[str, Any], out: Path, resume: bool) -> str:
         kind = read_recipe(out).task.kind
     else:
         given = table.get("task")
-        labelled = "label_column" in table["data"] if isinstance(table.get("data"), Mapping) else False
+        data = table["data"] if isinstance(table.get("data"), Mapping) else {}
         kind = str(given.get("kind", "")) if isinstance(given, Mapping) else ""
-        kind = kind or ("classification" if labelled else "")
+        likely = {"images": "image_classification", "label_column": "classification"}
+        kind = kind or next((found for key, found in likely.items() if key in data), "")
     return UNITS.get(kind, "tokens")
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from regard.cli.opening import AllowNonfinite
 from regard.cli.windows import is_typed, typed_lines
 
 WINDOW = 1000  # lines held and batched at a time
@@ -32,6 +33,7 @@ def translate(
         bool, typer.Option("--fast", help="Matrix products in 8 bits, where this machine can: nearly as good.")
     ] = False,
     align: Annotated[bool, typer.Option("--align", help="Add which word came from which (Pharaoh format).")] = False,
+    allow_nonfinite: AllowNonfinite = False,
 ) -> None:
     """Translate text: one line in, one line out, in order.
 
@@ -47,7 +49,7 @@ def translate(
     from regard.data.corpus import read_lines
     from regard.runs.folder import load
 
-    model = load(run)
+    model = load(run, allow_nonfinite=allow_nonfinite)
     if n_best is not None and beam is None:
         beam = max(n_best, model.decoding.beam)
     given = {

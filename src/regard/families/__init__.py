@@ -4,7 +4,7 @@ A family file has:
 
 - ``Config``, its settings (``most_tokens`` tells the longest text); ``SIZES``, named ones with their source, the first
   of which a run takes where none is named: it trains on a laptop in minutes; ``TOY``, one small enough for tests;
-- ``TASKS`` that it can learn; ``LAYOUT``, how the special tokens of its tokenizers stand;
+- ``TASKS`` that it can learn; ``LAYOUT``, how the special tokens of its tokenizers stand (None: it has no text);
 - ``vocabulary`` and ``build``: from the tokenizers' sizes to the ids that matter, and to a model with fresh weights;
 - how a model of it stands on disk: ``MODEL_TYPES`` that it reads, ``public_config`` and ``read_public_config``,
   ``public_form`` (its names for the weights, in both directions), ``obstacle`` (what no public architecture has).
@@ -22,6 +22,11 @@ from regard.errors import SettingError
 def names() -> list[str]:
     """Every family, by the name of its file."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def of_text() -> list[str]:
+    """Those that read or write text."""
+    return [name for name in names() if get(name).LAYOUT is not None]
 
 
 def get(name: str) -> ModuleType:

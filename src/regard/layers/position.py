@@ -76,9 +76,9 @@ class NoPositions(nn.Module):
         return x
 
 
-def in_order(ids: Ids) -> Places:
+def in_order(rows: Ids | Vectors) -> Places:
     """0, 1, 2 … for every text alike."""
-    return torch.arange(ids.shape[1], device=ids.device)[None]
+    return torch.arange(rows.shape[1], device=rows.device)[None]
 
 
 def among_tokens(ids: Ids, pad: int) -> Places:

@@ -1,4 +1,4 @@
-"""An encoder by itself (BERT and its kind): every token is read in the light of all the others."""
+"""An encoder by itself (BERT and its kind, ViT): every token or patch is read in the light of all the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from regard.models.halves import Attentions
 from regard.models.heads import TextHead, TokenHead
 from regard.models.stack import Encoder
 from regard.models.vocabulary import Vocabulary
-from regard.notation import Hidden, Ids
+from regard.notation import Hidden, Ids, ImageInput
 
 
 class EncoderModel(nn.Module):
@@ -34,8 +34,8 @@ class EncoderModel(nn.Module):
         self.ids = vocabulary
         self.most_tokens = most_tokens
 
-    def forward(self, ids: Ids, types: Ids | None = None) -> Hidden:
-        """The state of every token. ``types``: 0 for the tokens of a first text, 1 for those of a second."""
+    def forward(self, ids: ImageInput, types: Ids | None = None) -> Hidden:
+        """The state of every token or patch. ``types``: 0 for the tokens of a first text, 1 for those of a second."""
         mask = None if self.ids.pad is None else padding_mask(ids, self.ids.pad)
         return self.encoder(ids, mask, types)
 
@@ -48,8 +48,8 @@ class EncoderModel(nn.Module):
         assert self.output is not None, "a model without an output layer predicts no tokens"
         return self.output(self.transform(hidden))
 
-    def classify(self, ids: Ids, types: Ids | None = None) -> Tensor:
-        """The classes' logits: [B, C] of texts, [B, T, C] of tokens."""
+    def classify(self, ids: ImageInput, types: Ids | None = None) -> Tensor:
+        """The classes' logits: [B, C] of texts or pictures, [B, T, C] of tokens."""
         assert self.head is not None, "a model without a head has no classes"
         return self.head(self(ids, types), ids)
 

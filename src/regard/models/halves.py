@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor, nn
 
 from regard.layers.attention import Recorder
-from regard.notation import Hidden, Ids, Mask, SourceIds, StepHidden, StepIds
+from regard.notation import Hidden, Ids, ImageSource, Mask, StepHidden, StepIds
 
 
 @runtime_checkable
@@ -41,7 +41,7 @@ class SourceEncoder(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(self, ids: SourceIds, mask: Mask | None) -> Any:
+    def forward(self, ids: ImageSource, mask: Mask | None) -> Any:
         """The memory of a source, whose padding ``mask`` hides: no part of the memory that counts depends on it."""
 
     def self_attentions(self) -> Sequence[Recorded]:

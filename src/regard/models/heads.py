@@ -35,6 +35,7 @@ class Head:
 
 
 LANGUAGE = Head()
+POOLED = Head("none")
 
 
 class Transform(nn.Module):

@@ -15,11 +15,24 @@ from regard.layers.position import in_order
 from regard.models.block import DecoderBlock, EncoderBlock
 from regard.models.embedder import Embedder
 from regard.models.halves import SourceEncoder, TargetDecoder
-from regard.notation import Bias, Hidden, Ids, KeyPlaces, Mask, Memory, Places, SourceIds, StepHidden, StepIds
+from regard.models.patches import PatchEmbedder
+from regard.notation import (
+    Bias,
+    Hidden,
+    Ids,
+    ImageSource,
+    KeyPlaces,
+    Mask,
+    Memory,
+    Places,
+    SourceIds,
+    StepHidden,
+    StepIds,
+)
 
 
 class Encoder(SourceEncoder):
-    """Every position of a text, after it has looked N times at all the others that ``mask`` lets it see.
+    """Every position of a text or picture, after it has looked N times at all others that ``mask`` lets it see.
 
     ``bias``: relative positions, worked out once and added to the scores of every block. ``sees``: which places a
     place may look at, where it is not all of them. Blocks may be one and the same module several times over (ALBERT).
@@ -27,7 +40,7 @@ class Encoder(SourceEncoder):
 
     def __init__(
         self,
-        embed: Embedder,
+        embed: Embedder | PatchEmbedder,
         blocks: Sequence[EncoderBlock],
         final_norm: nn.Module | None = None,
         bias: nn.Module | None = None,
@@ -41,11 +54,11 @@ class Encoder(SourceEncoder):
         self.sees = sees
 
     def forward(
-        self, ids: SourceIds, mask: Mask | None, types: SourceIds | None = None, places: KeyPlaces | None = None
+        self, ids: ImageSource, mask: Mask | None, types: SourceIds | None = None, places: KeyPlaces | None = None
     ) -> Memory:
-        """The memory [B, S, D]. ``places``: 0, 1, 2 … unless given."""
+        """The memory [B, S, D] of texts or pictures. ``places``: 0, 1, 2 … unless given."""
         x = self.embed(ids, places, types)
-        places = in_order(ids) if places is None else places
+        places = in_order(x) if places is None else places
         bias = _relative(self.bias, places, places)
         real = self.embed.real(ids)
         if self.sees is not None:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from regard import families
+from regard.data.images import preparation
 from regard.errors import ExportError, RunError, SettingError
 from regard.runs.checkpoints.manifest import forget_manifest
 from regard.runs.folder import CARD, CONFIG, RECIPE, TOKENIZER, WEIGHTS, load, read_json, write_model, write_tokenizers
@@ -19,7 +20,7 @@ from regard.runs.recipe import Recipe
 from regard.storage import appearing, write_file
 
 TOKENIZER_CONFIG, GENERATION = "tokenizer_config.json", "generation_config.json"
-PUBLIC_FILES = (CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, GENERATION)
+PUBLIC_FILES = (preparation.FILE, CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, GENERATION)
 # What a public checkpoint says of decoding, in generation_config.json or, in older ones, in config.json.
 OF_DECODING = (
     *("bad_words_ids", "bos_token_id", "decoder_start_token_id", "do_sample", "early_stopping", "eos_token_id"),
@@ -28,7 +29,7 @@ OF_DECODING = (
 )
 
 
-def export(run: str | Path, folder: Path, to: str) -> None:
+def export(run: str | Path, folder: Path, to: str, *, allow_nonfinite: bool = False) -> None:
     """Write a run or a public checkpoint into ``folder`` in another format.
 
     Raises SettingError, RunError, CheckpointError or ExportError; nothing is written then.
@@ -37,7 +38,7 @@ def export(run: str | Path, folder: Path, to: str) -> None:
         raise SettingError.because("--to", repr(to), "one of " + ", ".join(FORMATS), "use one of these")
     if folder.exists():
         raise RunError.because("DIR", f"{folder}, which exists", "a new folder", "choose another name")
-    model = load(run)
+    model = load(run, allow_nonfinite=allow_nonfinite)
     hindrance = families.get(model.family).obstacle(model.config, model.module.ids)
     if hindrance:
         expected = "a model that a public architecture fits"
@@ -56,17 +57,22 @@ def _huggingface(model: Model, folder: Path) -> None:
     _check_tokenizers(model)
     with appearing(folder) as partial:
         partial.mkdir(parents=True, exist_ok=True)
-        write_tokenizers(partial, model.source_tokenizer, model.target_tokenizer)
+        write_tokenizers(partial, *model.tokenizers)
+        if model.preparation is not None:
+            model.preparation.write(partial)
         recipe = Recipe(model.family, model.config, decode=model.decoding)
         write_model(partial, recipe, model.module, model.head)
         forget_manifest(partial)  # it is ours alone, and others may well change the files
-        text = json.dumps(_generation(model.folder, partial), indent=2, ensure_ascii=False)
-        write_file(partial / GENERATION, text + "\n")
+        if (partial / GENERATION).exists():
+            text = json.dumps(_generation(model.folder, partial), indent=2, ensure_ascii=False)
+            write_file(partial / GENERATION, text + "\n")
 
 
 def _check_tokenizers(model: Model) -> None:
     """Two tokenizers are one to others where both give the same ids the same pieces, as Marian's do."""
-    source, target = model.source_tokenizer, model.target_tokenizer
+    if not model.tokenizers:
+        return
+    source, target = model.tokenizers
     if source.size != target.size or source.pieces_of(range(source.size)) != target.pieces_of(range(target.size)):
         got = "two vocabularies, one for each language"
         raise ExportError.because(model.folder, got, "one tokenizer.json", "use the files as they are")

@@ -18,7 +18,7 @@ from regard.runs.folder import CARD, CHECKPOINTS, METRICS, REPORT, write_model
 from regard.runs.journal import read_journal
 from regard.runs.material import Material
 from regard.runs.material.contract import Progress, Results
-from regard.runs.recipe import Recipe
+from regard.runs.recipe import FROM_IMAGES, Recipe
 from regard.runs.reporting.card import write_card
 from regard.runs.reporting.report import write_report
 from regard.runs.validate import Validator
@@ -41,8 +41,15 @@ USES = {
     "denoising": ("restore", "regard translate {run} FILE", "text2text-generation"),
     "classification": ("classify", "regard classify {run} FILE", "text-classification"),
     "token_classification": ("classify", "regard classify {run} FILE", "token-classification"),
+    "image_classification": ("classify", "regard classify {run} PICTURE …", "image-classification"),
     "embedding": ("search", "regard search {run} FILE 'a question'", "sentence-similarity"),
 }
+
+
+IN_PICTURES = (
+    "It has seen only the pictures named above: other cameras, sizes and kinds of things come out worse.",
+    "It names one of its classes whatever it is shown, and may be sure of it.",
+)
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,7 @@ def run_facts(material: Material, validator: Validator, done: Finished) -> dict[
             "task": recipe.task.kind.replace("_", " "),
             **({"began_with": recipe.init.checkpoint} if recipe.init.checkpoint else {}),
             "parameters": sum(weight.numel() for weight in validator.module.parameters()),
-            "vocabulary": material.target.size,
+            **({"vocabulary": material.vocabulary().target} if material.vocabulary().target else {}),
         },
         "training": {
             "steps": recipe.train.steps,
@@ -150,6 +157,7 @@ def _card(folder: Path, material: Material, facts: Mapping[str, Any], done: Fini
         "pipeline_tag": USES[kind][2],
         "test_set": "the validation data",
         "scores": done.scores.to_dict(),
+        **({"limits": IN_PICTURES} if kind in FROM_IMAGES else {}),
         "commands": {use: line, "repeat": f"regard train {name}/recipe.toml --out ANOTHER_FOLDER"},
         **facts,
     }

@@ -7,18 +7,17 @@ recipe.toml  metrics.jsonl  report.html  README.md  manifest.json  checkpoints/s
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
 from safetensors.torch import save
-from torch.overrides import TorchFunctionMode
 
 from regard import families
 from regard.config import read_toml
+from regard.data.images import preparation
 from regard.data.plain_file import JSON_BYTES, check_plain, read_plain
 from regard.data.tokenizers.public_tokenizer import open_tokenizer
 from regard.data.tokenizers.tokenizer import Tokenizer
@@ -26,10 +25,11 @@ from regard.decoding.settings import DecodingSettings
 from regard.errors import CheckpointError, RunError
 from regard.models.adapters import apply_adapter
 from regard.models.heads import Head
-from regard.models.public import Fit, Shapes, check_fit, public_weights, put_public_weights
-from regard.models.vocabulary import Vocabulary
+from regard.models.public import Fit, public_weights, put_public_weights
+from regard.models.vocabulary import NO_TEXT, Vocabulary
 from regard.models.weight_names import PublicForm
 from regard.runs.checkpoints.adapter import NEW, read_adapter
+from regard.runs.checkpoints.config_checks import check_sizes, check_weights, settings_of
 from regard.runs.checkpoints.finite import check_finite
 from regard.runs.checkpoints.hub import resolve
 from regard.runs.checkpoints.manifest import check_file, forget_manifest, write_manifest
@@ -43,12 +43,6 @@ CONFIG, WEIGHTS, RECIPE = "config.json", "model.safetensors", "recipe.toml"
 METRICS, REPORT, CARD = "metrics.jsonl", "report.html", "README.md"
 TOKENIZER, TARGET_TOKENIZER = "tokenizer.json", "target_tokenizer.json"
 CHECKPOINTS = "checkpoints"
-DRAWING = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "xavier_uniform_", "orthogonal_"}  # numbers
-MAKING = (torch.empty, torch.zeros, torch.ones)
-# What code that expects sound settings raises where they are not.
-DAMAGES = (RuntimeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError)
-MOST_WIDTH = 20_000  # that is taken for a real model's before its weights are compared
-MOST_LAYERS = 1000  # of any model that there is: a damaged file must not make us build more
 
 
 @dataclass(frozen=True)
@@ -65,8 +59,7 @@ class Plan:
     config: Any
     vocabulary: Vocabulary
     head: Head
-    source: Tokenizer
-    target: Tokenizer
+    tokenizers: tuple[Tokenizer, ...]
     form: PublicForm
     fit: Fit
 
@@ -83,7 +76,7 @@ def load(name: str | Path, adapter: str | Path | None = None, *, allow_nonfinite
     files that it names must be as it says.
     Raises RunError where there is none, CheckpointError where its files do not belong together.
     """
-    change = None if adapter is None else read_adapter(Path(adapter))
+    change = None if adapter is None else read_adapter(Path(adapter), allow_nonfinite=allow_nonfinite)
     plan = look_at(name, None if change is None else change.head)
     module = plan.build()
     weights = read_weights(plan.folder)
@@ -95,8 +88,8 @@ def load(name: str | Path, adapter: str | Path | None = None, *, allow_nonfinite
     module.requires_grad_(False)
     decoding = _decoding_of(plan.folder, plan.vocabulary, plan.table)
     family = family_name(plan.family)
-    parts = family, plan.config, module.eval(), plan.head, plan.source, plan.target, decoding, plan.fit
-    return Model(plan.folder, *parts)
+    parts = family, plan.config, module.eval(), plan.head, plan.tokenizers, decoding, plan.fit
+    return Model(plan.folder, *parts, preparation=_preparation_of(plan.folder, plan.config))
 
 
 def look_at(name: str | Path, other_head: Head | None = None) -> Plan:
@@ -109,23 +102,26 @@ def look_at(name: str | Path, other_head: Head | None = None) -> Plan:
     family = _family_of(folder, table)
     stored = header(folder)
     shapes = {name: shape for name, (_, shape) in stored.items()}
-    config, vocabulary, head = _settings_of(folder, family, table, shapes)
+    config, vocabulary, head = settings_of(folder / CONFIG, family, table, shapes)
     head, fresh = (head, ()) if other_head is None else (other_head, NEW)
-    source, target = open_tokenizers(folder)
-    _check_sizes(folder, (source.size, target.size), vocabulary)
+    tokenizers = open_tokenizers(folder, family)
+    if tokenizers:
+        check_sizes(folder, (tokenizers[0].size, tokenizers[1].size), vocabulary)
     for path in (folder / TOKENIZER, folder / TARGET_TOKENIZER):
         if path.exists():
             check_file(path)
     form = family.public_form(config, vocabulary, head)
-    fit = _check_weights(folder, family, (config, vocabulary, head), form, shapes, fresh)
-    return Plan(folder, table, stored, family, config, vocabulary, head, source, target, form, fit)
+    fit = check_weights(folder / CONFIG, family, (config, vocabulary, head), form, shapes, fresh)
+    return Plan(folder, table, stored, family, config, vocabulary, head, tokenizers, form, fit)
 
 
-def open_tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer]:
-    """The tokenizers for source and target texts, which are one object where there is only one.
+def open_tokenizers(folder: Path, family: ModuleType) -> tuple[Tokenizer, Tokenizer] | tuple[()]:
+    """The tokenizers for source and target texts, which are one object where there is only one; none without text.
 
     A run with two has a file for the second. Raises CheckpointError.
     """
+    if family.LAYOUT is None:
+        return ()
     source, target = open_tokenizer(folder)
     separate = folder / TARGET_TOKENIZER
     return source, Tokenizer.load(separate) if separate.exists() else target
@@ -144,83 +140,6 @@ def _family_of(folder: Path, table: Mapping[str, Any]) -> ModuleType:
         got = f"model_type {kind!r}"
         raise CheckpointError.because(folder / CONFIG, got, "one of " + ", ".join(known), "open another folder")
     return families.get(str(name))
-
-
-def _settings_of(
-    folder: Path, family: ModuleType, table: Mapping[str, Any], names: Collection[str]
-) -> tuple[Any, Vocabulary, Head]:
-    try:
-        found: tuple[Any, Vocabulary, Head] = family.read_public_config(table, names)
-    except DAMAGES as error:
-        got = f"no usable {' '.join(str(error).split())[:400]}"
-        action = "use the config.json that was saved with the weights"
-        raise CheckpointError.because(folder / CONFIG, got, "a complete configuration", action) from error
-    for name in (field.name for field in fields(found[0]) if field.name.endswith("layers")):
-        if isinstance(count := getattr(found[0], name), int) and count > MOST_LAYERS:
-            got = f"{count} {name.replace('_', ' ')}"
-            action = "use the config.json that was saved with the weights"
-            raise CheckpointError.because(folder / CONFIG, got, f"at most {MOST_LAYERS}", action)
-    check_ids(folder, found[1])
-    return found
-
-
-def check_ids(folder: Path, vocabulary: Vocabulary) -> None:
-    """That ids are numbers, and that those which are looked up in an embedding have a row there (−1: there is none).
-
-    Raises CheckpointError.
-    """
-    for name, number in vars(vocabulary).items():
-        rows = vocabulary.source if name == "source_pad" else vocabulary.target
-        looked_up = name in ("source_pad", "pad", "start", "never")
-        if name == "shared" or (number is None and name not in ("source", "target", "eos")):
-            continue
-        if type(number) is not int or (name in ("source", "target") and number < 1):
-            got, expected = f"{name} = {str(number)[:80]!r} among its ids and sizes", "whole numbers, sizes above 0"
-        elif looked_up and not -1 <= number < rows:
-            got, expected = f"{name} = {number} among its ids", f"less than the {rows} rows of the embedding"
-        else:
-            continue
-        action = "use the config.json that was saved with the weights"
-        raise CheckpointError.because(folder / CONFIG, got, expected, action)
-
-
-def _check_sizes(folder: Path, tokenizers: tuple[int, int], vocabulary: Vocabulary) -> None:
-    """Public models may have spare rows behind the last id, but never fewer rows than ids."""
-    if tokenizers[0] > vocabulary.source or tokenizers[1] > vocabulary.target:
-        got = f"tokenizers of {tokenizers[0]} and {tokenizers[1]} ids with a model of {vocabulary.source}"
-        got += f" and {vocabulary.target}"
-        raise CheckpointError.because(folder, got, "no more ids than the model has", "use files saved together")
-
-
-def _check_weights(
-    folder: Path, family: ModuleType, parts: Any, form: PublicForm, shapes: Shapes, fresh: tuple[str, ...]
-) -> Fit:
-    """That the weights fit is found out by their shapes alone, before any memory is taken for them."""
-    try:
-        with torch.device("meta") if _is_huge(parts[0]) else _ShapesAlone():
-            return check_fit(family.build(*parts), form, shapes, fresh=fresh)
-    except DAMAGES as error:  # sizes that no tensor can have
-        got, action = " ".join(str(error).split())[:400], "use the files that were saved together"
-        raise CheckpointError.because(folder / CONFIG, got, "possible sizes", action) from error
-
-
-def _is_huge(model: Any) -> bool:
-    """Whether even the tables that are worked out, and not drawn, would take much memory."""
-    return max(getattr(model, name, None) or 0 for name in ("d_model", "d_k")) > MOST_WIDTH
-
-
-class _ShapesAlone(TorchFunctionMode):
-    """New weights have shapes and no memory, and nothing is drawn for them.
-
-    ``torch.device("meta")`` would do as much for every tensor; but to draw or to count without memory, torch loads its
-    compiler, which takes longer than to load torch.
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Call ``func``, unless it draws."""
-        if getattr(func, "__name__", "") in DRAWING:
-            return args[0] if args else kwargs["tensor"]
-        return func(*args, **({**(kwargs or {}), "device": "meta"} if func in MAKING else kwargs or {}))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -261,8 +180,20 @@ def _decoding_of(folder: Path, vocabulary: Vocabulary, table: Mapping[str, Any])
     return public_decoding({**table, **(read_json(path) if path.exists() else {})})
 
 
-def write_tokenizers(folder: Path, source: Tokenizer, target: Tokenizer) -> None:
-    """The tokenizers, and what other libraries must know to open the first."""
+def _preparation_of(folder: Path, config: Any) -> preparation.Preparation | None:
+    """How pictures are prepared for the model; None where it reads none."""
+    size = getattr(config, "image_size", None)
+    if size is None:
+        return None
+    path = folder / preparation.FILE
+    return preparation.Preparation.from_table(read_json(path) if path.exists() else {}, size)
+
+
+def write_tokenizers(folder: Path, *tokenizers: Tokenizer) -> None:
+    """The tokenizers of source and target, if any, and what other libraries must know to open the first."""
+    if not tokenizers:
+        return
+    source, target = tokenizers
     source.save(folder / TOKENIZER)
     if target is not source:
         target.save(folder / TARGET_TOKENIZER)
@@ -276,7 +207,8 @@ def write_model(folder: Path, recipe: Recipe, module: Any, head: Head) -> None:
     family = families.get(recipe.family)
     config = family.public_config(recipe.model, module.ids, head)
     write_file(folder / CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
-    write_file(folder / "generation_config.json", json.dumps(_generation(recipe, module), indent=2) + "\n")
+    if module.ids != NO_TEXT:
+        write_file(folder / "generation_config.json", json.dumps(_generation(recipe, module), indent=2) + "\n")
     form = family.public_form(recipe.model, module.ids, head)
     tensors = {name: tensor.contiguous() for name, tensor in public_weights(module, form, head).items()}
     write_file(folder / WEIGHTS, save(tensors, metadata={"format": "pt"}))

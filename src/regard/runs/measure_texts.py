@@ -96,7 +96,7 @@ def measure_text(model: Model, path: Path, unit: str | None = None) -> LanguageS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(TextCorpus(recipe, kept=1, every=0), folder, model.source_tokenizer, model.target_tokenizer)
-        begun = Start(model, Side.of(model.source_tokenizer, ()), Side.of(model.target_tokenizer, ())).begun()
+        begun = Start(model, (Side.of(model.source_tokenizer, ()), Side.of(model.target_tokenizer, ()))).begun()
         begun.write(folder / DATA)  # the ids that matter are the model's own
         material = open_material(recipe, folder, model.source_tokenizer, model.target_tokenizer)
         scores: LanguageScores = material.results(model.module).scores

@@ -6,15 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from regard.data.images.preparation import Preparation
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.decoding.classifier import Classification, Classifier
 from regard.decoding.completer import Completer, Completion
 from regard.decoding.embedder import Embedder
 from regard.decoding.fill import Filler
+from regard.decoding.picture_classifier import PictureClassifier
 from regard.decoding.settings import DecodingSettings
 from regard.decoding.tagger import Tag, Tagger
 from regard.decoding.translator import Progress, Translation, Translator
@@ -32,10 +34,25 @@ class Model:
     config: Any
     module: Any
     head: Head
-    source_tokenizer: Tokenizer
-    target_tokenizer: Tokenizer
+    tokenizers: tuple[Tokenizer, ...]
     decoding: DecodingSettings
     fit: Fit
+    preparation: Preparation | None = None
+
+    @property
+    def source_tokenizer(self) -> Tokenizer:
+        """That of the texts which it reads. Raises RunError where it reads none."""
+        return self._tokenizers[0]
+
+    @property
+    def target_tokenizer(self) -> Tokenizer:
+        """That of the texts which it writes. Raises RunError where it writes none."""
+        return self._tokenizers[1]
+
+    @property
+    def _tokenizers(self) -> tuple[Tokenizer, ...]:
+        self._needs("read and write text", bool(self.tokenizers))
+        return self.tokenizers
 
     @property
     def parameters(self) -> int:
@@ -98,9 +115,16 @@ class Model:
 
     @property
     def classifier(self) -> Classifier:
-        """The model that tells classes."""
-        self._needs("classify", self.head.kind == "classification")
+        """The model that tells classes of texts."""
+        self._needs("classify texts", self.head.kind == "classification" and self.preparation is None)
         return Classifier(self.module, self.source_tokenizer, self.head.labels)
+
+    @property
+    def picture_classifier(self) -> PictureClassifier:
+        """The model that tells classes of pictures."""
+        able = self.head.kind == "classification" and self.preparation is not None
+        self._needs("classify pictures", able)
+        return PictureClassifier(self.module, cast(Preparation, self.preparation), self.head.labels)
 
     @property
     def tagger(self) -> Tagger:
@@ -109,11 +133,13 @@ class Model:
         return Tagger(self.module, self.source_tokenizer, self.head.labels)
 
     def classify(self, texts: Sequence[Any]) -> list[Classification] | list[list[Tag]]:
-        """The class of each text, or of each pair of texts, with its probability; or that of each word of a text.
+        """The class of each text, pair of texts or picture, with its probability; or that of each word of a text.
 
-        What is longer than the model's positions is cut, as in training. Raises DataError for a pair where words are
-        classified.
+        Pictures are files or opened with Pillow. A text that is longer than the model's positions is cut, as in
+        training. Raises DataError for a pair where words are classified, and for a file that is no picture.
         """
+        if self.preparation is not None:
+            return list(self.picture_classifier.classify(texts))
         if self.head.kind != "tokens":
             return self.classifier.classify(texts, cut=True)
         if not all(isinstance(text, str) for text in texts):

@@ -12,6 +12,7 @@ from typing import Any
 from regard import config, families
 from regard.data.clean import Cleaning
 from regard.data.corpus import UNITS
+from regard.data.images.settings import ImageSettings
 from regard.data.lines import BAD_TEXT
 from regard.data.noise import InfillNoise, Masking, SpanNoise
 from regard.data.tokenizers.tokenizer import TokenizerSettings
@@ -19,17 +20,19 @@ from regard.decoding.settings import DecodingSettings
 from regard.errors import SettingError
 from regard.training.settings import TrainSettings
 
-# What may be learnt from pairs, from plain text and from labels, the likeliest first.
+# What may be learnt from pairs, from plain text, from labels and from pictures, the likeliest first.
 FROM_PAIRS = ("translation", "embedding")
 FROM_TEXT = ("next_token", "masked_token", "span_corruption", "denoising")
 FROM_LABELS = ("classification", "token_classification")
-TASKS = (*FROM_PAIRS, *FROM_TEXT, *FROM_LABELS)
+FROM_IMAGES = ("image_classification",)
+TASKS = (*FROM_PAIRS, *FROM_TEXT, *FROM_LABELS, *FROM_IMAGES)
 # Who learns a task where the recipe names no family.
 FAMILY_FOR = {
     "translation": "transformer",
     "next_token": "gpt2",
     "span_corruption": "t5",
     "denoising": "bart",
+    "image_classification": "vit",
 }
 ENCODER = "bert"  # for all others
 SMOOTHING = 0.1  # of translation, section 5.4; the papers on other tasks have none
@@ -81,6 +84,9 @@ class DataSettings:
     valid_target: str | None = config.setting(None, help="its translation, line by line")
     text: str | None = config.setting(None, help="training text, or a table with columns of texts and labels")
     valid_text: str | None = config.setting(None, help="validation text, or such a table")
+    images: str | None = config.setting(None, help="training pictures: a folder a class, or a table that names them")
+    valid_images: str | None = config.setting(None, help="the same for validation")
+    image_column: str = config.setting("image", help="the table's column of picture files, relative to the table")
     unit: str = config.setting("line", help="what one text is in a file of plain text", choices=UNITS)
     text_column: str = config.setting("text", help="the table's column of texts: a name, or a number from 1")
     second_column: str | None = config.setting(None, help="the column of a second text, for pairs")
@@ -105,6 +111,7 @@ class Recipe:
     task: TaskSettings = field(default_factory=TaskSettings)
     init: InitSettings = field(default_factory=InitSettings)
     data: DataSettings = field(default_factory=DataSettings)
+    images: ImageSettings = field(default_factory=ImageSettings)
     cleaning: Cleaning = field(default_factory=Cleaning)
     tokenizer: TokenizerSettings = field(default_factory=TokenizerSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
@@ -119,6 +126,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "task": TaskSettings,
     "init": InitSettings,
     "data": DataSettings,
+    "images": ImageSettings,
     "cleaning": Cleaning,
     "tokenizer": TokenizerSettings,
     "train": TrainSettings,
@@ -175,14 +183,15 @@ def _family_and_kind(table: Mapping[str, Any]) -> tuple[ModuleType, str]:
 
 
 def _kind_for(data: Mapping[str, Any], able: Collection[str]) -> str:
-    """Labels are classified, one text is written on or restored, two are translated: as the family is ``able`` to.
+    """Pictures and labels are classified, one text is written on, two are translated: as the family is ``able`` to.
 
     Where no data is named, it is the family's first task.
     """
-    if not data.keys() & {"label_column", "text", "source", "target"}:
+    if not data.keys() & {"images", "label_column", "text", "source", "target"}:
         return next(iter(able))
-    likely = FROM_LABELS if "label_column" in data else FROM_TEXT if "text" in data else FROM_PAIRS
-    return next((kind for kind in likely if kind in able), likely[0])
+    likely = {"images": FROM_IMAGES, "label_column": FROM_LABELS, "text": FROM_TEXT}
+    kinds: tuple[str, ...] = next((found for key, found in likely.items() if key in data), FROM_PAIRS)
+    return next((kind for kind in kinds if kind in able), kinds[0])
 
 
 def _check_task(recipe: Recipe, family: Any) -> None:

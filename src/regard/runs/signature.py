@@ -21,7 +21,8 @@ from regard.storage import MANIFEST, damage
 from regard.training.precision import choose_dtype
 
 FREE = ("train.log_every", "train.keep_last", "train.tensorboard", "train.budget", "train.threads", "decode.")
-NAMES = ("data.source", "data.target", "data.valid_source", "data.valid_target", "data.text", "data.valid_text")
+FILES = ("source", "target", "text", "images")
+NAMES = tuple(f"data.{valid}{name}" for name in FILES for valid in ("", "valid_"))
 TOKENIZERS = (TOKENIZER, TARGET_TOKENIZER)
 LENGTH = 12  # characters of a hash that are shown
 ACTION = "put back what the run began with, or begin anew with --overwrite"

@@ -65,22 +65,30 @@ class Start:
     """A model to begin with, and its two sides, which may be one."""
 
     model: Model
-    source: Side
-    target: Side
+    sides: tuple[Side, Side] | tuple[()]
+
+    @property
+    def tokenizers(self) -> tuple[Tokenizer, Tokenizer] | tuple[()]:
+        """Those of the two sides, with the new words."""
+        return (self.sides[0].tokenizer, self.sides[1].tokenizer) if self.sides else ()
 
     def begun(self) -> Begun:
         """What a run remembers of it."""
         ids: Vocabulary = self.model.module.ids
-        found: dict[str, Any] = {name: self.source.new_id(getattr(ids, name)) for name in SOURCE_IDS}
-        found |= {name: self.target.new_id(getattr(ids, name)) for name in TARGET_IDS}
-        end = self.source.tokenizer.eos
+        names = tuple(weights_of(self.model.module))
+        if not self.sides:
+            return Begun(ids, names, self.model.head)
+        source, target = self.sides
+        found: dict[str, Any] = {name: source.new_id(getattr(ids, name)) for name in SOURCE_IDS}
+        found |= {name: target.new_id(getattr(ids, name)) for name in TARGET_IDS}
+        end = source.tokenizer.eos
         found["eos"] = end if found["eos"] == -1 and end is not None else found["eos"]
         for name, role in (("bos", "bos"), ("sep", "sep"), ("mask", "mask"), ("pad", "pad"), ("source_pad", "pad")):
             if found[name] is None:  # config.json need not say it
-                given = getattr(self.source.tokenizer, role)
+                given = getattr(source.tokenizer, role)
                 found[name] = end if given is None and role == "pad" else given
-        found |= {"source": self.source.size(ids.source), "target": self.target.size(ids.target)}
-        return Begun(replace(ids, **found), tuple(weights_of(self.model.module)), self.model.head)
+        found |= {"source": source.size(ids.source), "target": target.size(ids.target)}
+        return Begun(replace(ids, **found), names, self.model.head)
 
     def weights_for(self, module: nn.Module, head: Head) -> dict[str, Tensor]:
         """The weights of ``module`` with all that it has in common with the model to begin with.
@@ -90,7 +98,7 @@ class Start:
         given, own = weights_of(self.model.module), weights_of(module)
         if head != self.model.head:  # other classes
             given = {name: tensor for name, tensor in given.items() if not name.startswith(CLASSES)}
-        for side, names in ((self.source, SOURCE_ROWS), (self.target, TARGET_ROWS)):
+        for side, names in zip(self.sides, (SOURCE_ROWS, TARGET_ROWS), strict=False):
             given |= {name: side.rows(given[name], len(own[name])) for name in names if name in given and name in own}
         problems = [
             f"{name} has shape {list(given[name].shape)}, not {list(own[name].shape)}"
@@ -114,12 +122,17 @@ def begin_from(table: Mapping[str, Any], name: str) -> tuple[dict[str, Any], Sta
     if isinstance(sizes, Mapping) and "size" in sizes:
         expected = "the sizes of the checkpoint to begin with"
         raise SettingError.because("model.size", repr(sizes["size"]), expected, "leave it out")
-    words = tuple(table.get("init", {}).get("new_tokens", ()))
+    under = {"family": model.family, "model": to_table(model.config)}
+    return merge(under, table), Start(model, _sides(model, tuple(table.get("init", {}).get("new_tokens", ()))))
+
+
+def _sides(model: Model, words: tuple[str, ...]) -> tuple[Side, Side] | tuple[()]:
+    """One side for both where the tokenizers are one, and none where there is no text."""
+    if not model.tokenizers:
+        return ()
     source = Side.of(model.source_tokenizer, words)
     same = model.target_tokenizer is model.source_tokenizer
-    target = source if same else Side.of(model.target_tokenizer, words)
-    under = {"family": model.family, "model": to_table(model.config)}
-    return merge(under, table), Start(model, source, target)
+    return source, (source if same else Side.of(model.target_tokenizer, words))
 
 
 def initialise(module: nn.Module, start: Start, head: Head) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from regard.runs.recipe import Recipe, laid_over, recipe_from
 from regard.runs.saving import Saver
 from regard.runs.signature import compare, facts, flat, refuse_changed_data, shown
 from regard.runs.signs import Signs
+from regard.runs.standing import Standing, standing_of
 from regard.runs.start import Start, begin_from, initialise, restrict
 from regard.runs.stopping import StopRequest
 from regard.runs.validate import Validator
@@ -33,20 +34,6 @@ from regard.storage import appearing, sweep, write_file
 from regard.training.checkpoint import restore_checkpoint, set_aside, sweep_checkpoints, whole_checkpoints
 from regard.training.loop import Trainer
 from regard.training.schedule import Schedule
-
-
-@dataclass
-class Standing:
-    """What has come of a run so far, kept in each checkpoint."""
-
-    seconds: float = 0.0
-    metrics_bytes: int = 0
-    best_loss: float | None = None
-    best_steps: list[tuple[float, int]] = field(default_factory=list)
-    without_improvement: int = 0
-
-    def __post_init__(self) -> None:
-        self.best_steps = [(loss, step) for loss, step in self.best_steps]  # a checkpoint's JSON has lists
 
 
 @dataclass(frozen=True)
@@ -86,9 +73,9 @@ def _train(table: Mapping[str, Any], folder: Path, watcher: Watcher, *, resume: 
         parse_budget(recipe.train.budget)
     watcher.stage("preparing")
     with appearing(folder) as partial:
-        source, target = (start.source.tokenizer, start.target.tokenizer) if start else learn_tokenizers(corpus)
-        write_tokenizers(partial, source, target)
-        for note in prepare(corpus, partial, source, target):
+        tokenizers = start.tokenizers if start else learn_tokenizers(corpus)
+        write_tokenizers(partial, *tokenizers)
+        for note in prepare(corpus, partial, *tokenizers):
             watcher.note(note)
         if start is not None:
             start.begun().write(partial / DATA)
@@ -106,7 +93,7 @@ def _begin(table: Mapping[str, Any]) -> tuple[dict[str, Any], Start | None]:
 
 
 def _material(recipe: Recipe, folder: Path) -> Material:
-    return open_material(recipe, folder, *open_tokenizers(folder))
+    return open_material(recipe, folder, *open_tokenizers(folder, families.get(recipe.family)))
 
 
 def _refuse_occupied(folder: Path, overwrite: bool) -> None:
@@ -214,10 +201,14 @@ class _Run:
                 )
                 continue
             kept = restore_checkpoint(checkpoint, self.trainer)
+            standing = standing_of(checkpoint, kept, now, self.trainer.step)
             if told := compare(kept, now, checkpoint):
                 self.watcher.note(told)
+            if self.trainer.step > (steps := int(self.recipe.train.steps or 0)):
+                got, action = f"step {self.trainer.step}", "delete it and resume from the one before"
+                raise CheckpointError.because(checkpoint, got, f"at most the {steps} of the run", action)
             self.watcher.note(f"resuming after step {self.trainer.step}")
-            return Standing(**{name: value for name, value in kept.items() if name not in now})
+            return standing
         if self.material.begun is not None:
             got, action = "no whole one, so that the weights to begin with are gone", "begin anew with --overwrite"
             raise CheckpointError.because(self.folder / CHECKPOINTS, got, "that of step 0 or a later one", action)
@@ -264,11 +255,7 @@ class _Run:
 
     def _validate(self, standing: Standing, journal: Journal) -> None:
         record = self.validator.record(self.trainer.kept_weights())
-        loss = record["valid_loss"]
-        better = standing.best_loss is None or loss < standing.best_loss
-        standing.best_loss = loss if better else standing.best_loss
-        standing.without_improvement = 0 if better else standing.without_improvement + 1
-        standing.best_steps = sorted([*standing.best_steps, (loss, self.trainer.step)])
+        standing.validated(record["valid_loss"], self.trainer.step)
         record = {"step": self.trainer.step, "seconds": round(time.monotonic() - self.began, 3), **record}
         journal.write(record)
         self.watcher.validated(record)

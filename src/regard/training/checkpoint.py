@@ -18,9 +18,11 @@ from torch import Tensor
 
 from regard.errors import CheckpointError
 from regard.storage import damage, sweep, whole_folder
-from regard.training.loop import Place, Trainer
+from regard.training.checkpoint_state import STATE, read_state
+from regard.training.loop import Trainer
 
-TENSORS, STATE = "trainer.safetensors", "state.json"
+TENSORS = "trainer.safetensors"
+PARTS = ("weights", "optimizer", "average")
 _NAME = re.compile(r"step-(\d+)")
 
 
@@ -36,12 +38,19 @@ def save_checkpoint(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) ->
 
 
 def restore_checkpoint(checkpoint: Path, trainer: Trainer) -> dict[str, Any]:
-    """Put ``trainer`` where it was; returns the facts. Raises CheckpointError where the folder is damaged."""
+    """Put ``trainer`` where it was; returns the facts.
+
+    Raises CheckpointError where the folder is damaged, or holds what no checkpoint of this trainer can; ``trainer`` is
+    then as before.
+    """
     _refuse_damaged(checkpoint)
-    state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
-    place = Place(**state["place"])
-    trainer.restore(read_tensors(checkpoint / TENSORS), int(state["step"]), place, int(state.get("skipped", 0)))
-    return dict(state["facts"])
+    state = read_state(checkpoint, trainer)
+    tensors = read_tensors(checkpoint / TENSORS)
+    if strange := sorted(name for name in tensors if name.partition("/")[0] not in PARTS):
+        got, expected = ", ".join(strange[:20]), f"tensors of {', '.join(PARTS)}"
+        raise CheckpointError.because(checkpoint / TENSORS, got, expected, "use a whole copy of the file")
+    trainer.restore(tensors, state.step, state.place, state.skipped)
+    return state.facts
 
 
 def _refuse_damaged(checkpoint: Path) -> None:

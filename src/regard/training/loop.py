@@ -161,7 +161,7 @@ class Trainer:
         number = self.step + 1
         statistics = self.weights.statistics()
         parts = [self._next(rows, number, place) for place in range(self.settings.accumulate)]
-        sums, notice = self._gradients(parts, number)
+        sums, notice = self._gradients(parts, number, statistics)
         norm, rate = self._clip(), self.schedule.rate(number)
         skipped = not (math.isfinite(norm) and math.isfinite(sums.smoothed))
         if skipped:
@@ -176,7 +176,7 @@ class Trainer:
         loss, plain = sums.smoothed / sums.tokens, sums.plain / sums.tokens
         return Step(number, self.place.epoch, loss, plain, sums.tokens, norm, rate, seconds, skipped, notice)
 
-    def _gradients(self, parts: list[Part], number: int) -> tuple[Sums, str]:
+    def _gradients(self, parts: list[Part], number: int, statistics: Mapping[str, Tensor]) -> tuple[Sums, str]:
         """The gradients of the mean loss; from the halves of each batch where memory does not do for the whole."""
         try:
             return self._backward(parts), ""
@@ -185,6 +185,7 @@ class Trainer:
                 raise
             said = str(error)
         self.weights.clear_gradients()
+        self.weights.put_statistics(statistics)
         halves = [half for part in parts for half in part.halves(self.feed.collate)]
         try:
             sums = self._backward(halves)

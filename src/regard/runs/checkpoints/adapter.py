@@ -42,7 +42,7 @@ def write_adapter(
     write_file(path, save(kept, metadata={"format": "pt", **facts}))
 
 
-def read_adapter(path: Path) -> Adapter:
+def read_adapter(path: Path, *, allow_nonfinite: bool = False) -> Adapter:
     """What ``write_adapter`` kept. Raises CheckpointError where it is missing, damaged or something else."""
     try:
         weights, facts = read_safetensors(check_plain(path, MOST_BYTES))
@@ -54,5 +54,6 @@ def read_adapter(path: Path) -> Adapter:
         got, action = f"no adapter ({error})", "name the adapter.safetensors of a run"
         raise CheckpointError.because(path, got, "low-rank changes that regard trained", action) from error
     check_file(path)
-    check_finite(path, weights)
+    if not allow_nonfinite:
+        check_finite(path, weights)
     return Adapter(weights, scale, head)

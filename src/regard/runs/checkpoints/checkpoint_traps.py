@@ -109,12 +109,13 @@ def start_is_padding(plan: Plan) -> str | None:
 
 def rows_without_token(plan: Plan) -> str | None:
     """A vocabulary rounded up."""
-    spare = plan.vocabulary.target - plan.target.size
+    size = plan.tokenizers[1].size if plan.tokenizers else 0
+    spare = plan.vocabulary.target - size
     if spare <= 0:
         return None
     rows = f"{spare} rows" if spare > 1 else "One row"
     return (
-        f"{rows} of the embedding ({plan.vocabulary.target}) belong to no token of the tokenizer ({plan.target.size}): "
+        f"{rows} of the embedding ({plan.vocabulary.target}) belong to no token of the tokenizer ({size}): "
         "what the model writes there has no text."
     )
 

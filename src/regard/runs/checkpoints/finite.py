@@ -22,7 +22,8 @@ def check_finite(folder: Path, tensors: Mapping[str, Tensor]) -> None:
         listed = [f"{short(name)} ({count:,} of {tensors[name].numel():,})" for name, count in sorted(found.items())]
         more = f" and {len(listed) - SHOWN} tensors more" if len(listed) > SHOWN else ""
         got = f"NaN or infinite numbers in {', '.join(listed[:SHOWN])}{more}"
-        action = "use a whole copy or an earlier checkpoint (to look at it: regard.load(…, allow_nonfinite=True))"
+        look = "--allow-nonfinite, in Python regard.load(…, allow_nonfinite=True)"
+        action = f"use a whole copy or an earlier checkpoint (to look at it all the same: {look})"
         raise CheckpointError.because(folder, got, "finite weights", action)
 
 

@@ -50,10 +50,7 @@ def inspect_checkpoint(name: str | Path) -> Inspection:
         "parameters": sum(weight.numel() for weight in module.parameters()),
         **to_table(plan.config),
         "weights": _weights(plan),
-        "tokenizer": _tokenizer(plan.source),
-        "source_vocabulary": plan.source.size,
-        "target_vocabulary": plan.target.size,
-        "vocabulary_of_the_model": plan.vocabulary.target,
+        **_vocabularies(plan),
         "missing_weights": list(plan.fit.fresh),
         "ignored_weights": list(plan.fit.ignored),
         "tied_weights": tied_weights(module),
@@ -61,6 +58,15 @@ def inspect_checkpoint(name: str | Path) -> Inspection:
         "training_seconds": training_seconds(plan.folder),
     }
     return Inspection(facts, traps_in(plan))
+
+
+def _vocabularies(plan: Plan) -> dict[str, Any]:
+    """The tokenizers beside what the model knows of them; nothing where there is no text."""
+    if not plan.tokenizers:
+        return {}
+    source, target = plan.tokenizers
+    sizes = {"source_vocabulary": source.size, "target_vocabulary": target.size}
+    return {"tokenizer": _tokenizer(source), **sizes, "vocabulary_of_the_model": plan.vocabulary.target}
 
 
 def tied_weights(module: Any) -> list[str]:

@@ -1,7 +1,7 @@
 """What a run reads, task by task: how its files are read, prepared on disk, fed to training, and measured.
 
 Each module has ``read`` (files → a checked corpus), ``learn_tokenizers``, ``prepare`` (corpus → the run's folder) and a
-class of ``Material``, which opens what ``prepare`` wrote.
+class of ``Material``, which opens what ``prepare`` wrote. Tokenizers are those of source and target, or none at all.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from regard.data.tokenizers.tokenizer import Tokenizer
-from regard.runs.material import couples, labelled, next_token, noised, pairs, texts
+from regard.runs.material import couples, images, labelled, next_token, noised, pairs, texts
 from regard.runs.material.contract import Corpus, Material, is_prepared
 from regard.runs.recipe import Recipe
 from regard.runs.room import refuse_too_large
+
+Tokenizers = tuple[Tokenizer, Tokenizer] | tuple[()]
 
 KINDS: Mapping[str, tuple[ModuleType, Callable[..., Material]]] = MappingProxyType(
     {
@@ -26,6 +28,7 @@ KINDS: Mapping[str, tuple[ModuleType, Callable[..., Material]]] = MappingProxyTy
         "masked_token": (texts, noised.MaskedTokenMaterial),
         "span_corruption": (texts, noised.SpanCorruptionMaterial),
         "denoising": (texts, noised.DenoisingMaterial),
+        "image_classification": (images, images.ImageMaterial),
     }
 )
 
@@ -42,22 +45,23 @@ def read_corpus(recipe: Recipe) -> Corpus:
     return corpus
 
 
-def learn_tokenizers(corpus: Corpus) -> tuple[Tokenizer, Tokenizer]:
-    """The source and the target tokenizer, which may be one, learnt from the training data."""
-    found: tuple[Tokenizer, Tokenizer] = KINDS[corpus.recipe.task.kind][0].learn_tokenizers(corpus)
+def learn_tokenizers(corpus: Corpus) -> Tokenizers:
+    """The source and the target tokenizer, which may be one, learnt from the training data; none without text."""
+    found: Tokenizers = KINDS[corpus.recipe.task.kind][0].learn_tokenizers(corpus)
     return found
 
 
-def prepare(corpus: Corpus, folder: Path, source: Tokenizer, target: Tokenizer) -> list[str]:
+def prepare(corpus: Corpus, folder: Path, *tokenizers: Tokenizer) -> list[str]:
     """Write everything that training reads into the run ``folder``, and say what the user should know of it.
 
     Raises SettingError, before anything is written, where the model would not fit into memory.
     """
-    refuse_too_large(corpus.recipe, source.size, target.size, shared=source is target)
-    notes: list[str] = KINDS[corpus.recipe.task.kind][0].prepare(corpus, folder, source, target)
+    sizes = [one.size for one in tokenizers] or [0, 0]
+    refuse_too_large(corpus.recipe, *sizes, shared=len(set(map(id, tokenizers))) < 2)
+    notes: list[str] = KINDS[corpus.recipe.task.kind][0].prepare(corpus, folder, *tokenizers)
     return notes
 
 
-def open_material(recipe: Recipe, folder: Path, source: Tokenizer, target: Tokenizer) -> Material:
+def open_material(recipe: Recipe, folder: Path, *tokenizers: Tokenizer) -> Material:
     """What ``prepare`` wrote. Raises DataError where it is damaged."""
-    return KINDS[recipe.task.kind][1](recipe, folder, source, target)
+    return KINDS[recipe.task.kind][1](recipe, folder, *tokenizers)

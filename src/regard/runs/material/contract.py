@@ -19,7 +19,7 @@ from regard.data.tokenizers.layout import LAYOUTS, Layout
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.errors import DataError, SettingError
 from regard.models.heads import LANGUAGE, Head
-from regard.models.vocabulary import Vocabulary
+from regard.models.vocabulary import NO_TEXT, Vocabulary
 from regard.runs.material.begun import Begun
 from regard.runs.recipe import Recipe, label_smoothing
 from regard.storage import write_file
@@ -61,9 +61,9 @@ class Results:
 class Material(ABC):
     """The prepared data of one run. Each kind of task has its own."""
 
-    def __init__(self, recipe: Recipe, folder: Path, source: Tokenizer, target: Tokenizer) -> None:
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
         """Open what ``prepare`` wrote into the run ``folder``. Raises DataError where it is damaged."""
-        self.recipe, self.source, self.target = recipe, source, target
+        self.recipe = recipe
         self.train = Store.open(folder / DATA / "train")
         self.valid = Store.open(folder / DATA / "valid")
         self.facts: dict[str, Any] = json.loads((folder / DATA / FACTS).read_text(encoding="utf-8"))
@@ -85,23 +85,8 @@ class Material(ABC):
         return label_smoothing(self.recipe)
 
     def vocabulary(self) -> Vocabulary:
-        """The ids that the model must know of: those of the checkpoint that it began with, if any."""
-        if self.begun is not None:
-            return self.begun.vocabulary
-        roles = {role: getattr(self.source, role) for role in ("eos", "pad", "bos", "sep", "mask")}
-        shared = self.source is self.target
-        found: Vocabulary = families.get(self.recipe.family).vocabulary(
-            self.source.size, self.target.size, shared=shared, roles=roles
-        )
-        return found
-
-    def pads(self) -> tuple[int, int]:
-        """The ids that fill up short texts of the source and of the target. Raises SettingError."""
-        vocabulary = self.vocabulary()
-        if vocabulary.source_pad is None or vocabulary.pad is None:
-            action = "use a checkpoint whose tokenizer has padding, or an end"
-            raise SettingError.because("tokenizer", "no token that fills up short texts", "one", action)
-        return vocabulary.source_pad, vocabulary.pad
+        """The ids that the model must know of."""
+        return NO_TEXT
 
     @abstractmethod
     def task(self) -> Task:
@@ -134,6 +119,33 @@ class Material(ABC):
     def figures(self, module: Any) -> dict[str, Figure]:
         """Pictures for the report: of the data, and of what the finished model does with it."""
         return {}
+
+
+class TokenMaterial(Material):
+    """Data with text in it, and the tokenizers of its two sides."""
+
+    def __init__(self, recipe: Recipe, folder: Path, source: Tokenizer, target: Tokenizer) -> None:
+        super().__init__(recipe, folder)
+        self.source, self.target = source, target
+
+    def vocabulary(self) -> Vocabulary:
+        """The ids that the model must know of: those of the checkpoint that it began with, if any."""
+        if self.begun is not None:
+            return self.begun.vocabulary
+        roles = {role: getattr(self.source, role) for role in ("eos", "pad", "bos", "sep", "mask")}
+        shared = self.source is self.target
+        found: Vocabulary = families.get(self.recipe.family).vocabulary(
+            self.source.size, self.target.size, shared=shared, roles=roles
+        )
+        return found
+
+    def pads(self) -> tuple[int, int]:
+        """The ids that fill up short texts of the source and of the target. Raises SettingError."""
+        vocabulary = self.vocabulary()
+        if vocabulary.source_pad is None or vocabulary.pad is None:
+            action = "use a checkpoint whose tokenizer has padding, or an end"
+            raise SettingError.because("tokenizer", "no token that fills up short texts", "one", action)
+        return vocabulary.source_pad, vocabulary.pad
 
 
 def layout_of(recipe: Recipe) -> Layout:

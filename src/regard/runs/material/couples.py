@@ -23,9 +23,9 @@ from regard.evaluation.retrieval import retrieval
 from regard.models.heads import Head
 from regard.runs.material.contract import (
     DATA,
-    Material,
     Progress,
     Results,
+    TokenMaterial,
     batches_of,
     dropped_note,
     held_out,
@@ -118,7 +118,7 @@ def prepare(corpus: CoupleCorpus, folder: Path, source: Tokenizer, target: Token
     return notes_of(train, NAMES[0], source, corpus.recipe)
 
 
-class CoupleMaterial(Material):
+class CoupleMaterial(TokenMaterial):
     """Couples as ids."""
 
     def __init__(self, recipe: Recipe, folder: Path, source: Tokenizer, target: Tokenizer) -> None:

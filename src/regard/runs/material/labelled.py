@@ -24,9 +24,9 @@ from regard.evaluation.tagging import tagging
 from regard.models.heads import Head
 from regard.runs.material.contract import (
     DATA,
-    Material,
     Progress,
     Results,
+    TokenMaterial,
     batches_of,
     dropped_note,
     held_out,
@@ -172,7 +172,7 @@ def _columns(recipe: Recipe, rows: list[tuple[str, ...]]) -> Iterator[tuple[str,
     return iter(rows)
 
 
-class LabelledMaterial(Material):
+class LabelledMaterial(TokenMaterial):
     """Labelled texts as ids."""
 
     def __init__(self, recipe: Recipe, folder: Path, source: Tokenizer, target: Tokenizer) -> None:

@@ -33,9 +33,9 @@ from regard.models.heads import LANGUAGE
 from regard.models.public import Fit
 from regard.runs.material.contract import (
     DATA,
-    Material,
     Progress,
     Results,
+    TokenMaterial,
     batches_of,
     held_out,
     layout_of,
@@ -174,7 +174,7 @@ def prepare(corpus: PairCorpus, folder: Path, source: Tokenizer, target: Tokeniz
     return list(dict.fromkeys([*found, *notes_of(train, "target", target, corpus.recipe)]))
 
 
-class PairMaterial(Material):
+class PairMaterial(TokenMaterial):
     """Pairs as ids, and the validation pairs as text too."""
 
     def __init__(self, recipe: Recipe, folder: Path, source: Tokenizer, target: Tokenizer) -> None:
@@ -267,4 +267,4 @@ class PairMaterial(Material):
     def _opened(self, module: Any) -> Model:
         name, fit = self.recipe.family, Fit((), ())
         texts = self.source, self.target
-        return Model(Path(name), name, self.recipe.model, module, LANGUAGE, *texts, self.recipe.decode, fit)
+        return Model(Path(name), name, self.recipe.model, module, LANGUAGE, texts, self.recipe.decode, fit)

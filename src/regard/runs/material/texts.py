@@ -25,9 +25,9 @@ from regard.errors import DataError, SettingError
 from regard.evaluation.perplexity import Perplexity
 from regard.runs.material.contract import (
     DATA,
-    Material,
     Progress,
     Results,
+    TokenMaterial,
     batches_of,
     dropped_note,
     held_out,
@@ -165,7 +165,7 @@ class LanguageScores:
         return [*rows, ("tokens", f"{found.tokens:,} ({self.predicted})")]
 
 
-class TextMaterial(Material):
+class TextMaterial(TokenMaterial):
     """Texts as ids, a long one in several pieces. What each task does with them differs in ``plan`` and ``collate``."""
 
     every_token = False  # whether each is predicted, so that nats per byte and per word can be told
