@@ -70,7 +70,11 @@ def test_the_mean_is_over_classes_not_objects():
     found = [[Guessed("cat", 0.9, HERE), Guessed("cat", 0.9, THERE)]]
     scores = detection(found, true, labels=["dog", "cat", "bird"])
     assert scores.ap == pytest.approx(0.5)
-    assert [(one.label, one.ap) for one in scores.classes] == [("dog", 0.0), ("cat", pytest.approx(1.0)), ("bird", None)]
+    assert [(one.label, one.ap) for one in scores.classes] == [
+        ("dog", 0.0),
+        ("cat", pytest.approx(1.0)),
+        ("bird", None),
+    ]
     assert scores.class_rows()[2] == ("bird", "–", "–", "–", "0")
     assert any("No object of bird" in note for note in scores.notes)
 
