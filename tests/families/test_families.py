@@ -144,7 +144,7 @@ def test_what_is_saved_is_float32_and_shares_no_memory(family):
     for head in heads_of(family):
         model = family.build(family.TOY, ids, head).to(torch.bfloat16)
         weights = public_weights(model, family.public_form(family.TOY, ids, head), head)
-        assert {weight.dtype for weight in weights.values()} == {torch.float32}
+        assert {weight.dtype for weight in weights.values() if weight.is_floating_point()} == {torch.float32}
         assert len({weight.data_ptr() for weight in weights.values()}) == len(weights)
 
 
@@ -161,7 +161,7 @@ def test_every_size_can_be_built_and_its_file_read(family):
     head = heads_of(family)[0]
     with torch.device("meta"):
         for config in family.SIZES.values():
-            if config.layers * config.d_model**2 > 24 * 2048**2:
+            if getattr(config, "layers", 1) * config.d_model**2 > 24 * 2048**2:
                 continue  # a hundred gigabytes, even if of nothing, are made a module at a time
             model = family.build(config, ids, head)
             assert {weight.device.type for weight in model.parameters()} == {"meta"}

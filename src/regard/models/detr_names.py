@@ -10,38 +10,23 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from regard.models.weight_names import Pair, PublicForm, Tensors, stack_names
+from regard.models.resnet_names import COUNTER, resnet_names
+from regard.models.weight_names import PublicForm, Tensors, stack_names
 
 _BACKBONE = "backbone.conv_encoder.model"
-_CONVOLUTIONS = 3  # of a bottleneck; a basic block has two
 
 
 def detr_form() -> PublicForm:
     """The names in files of transformers, in both directions, and what else is read."""
     stacks = [("decoder.final_norm", "decoder.layernorm"), *stack_names("encoder"), *stack_names("decoder")]
     base = [
-        *_resnet_names("backbone", _BACKBONE),
+        *resnet_names("backbone", f"{_BACKBONE}."),
         ("projection", "input_projection"),
         ("decoder.queries", "query_position_embeddings.weight"),
         *stacks,
     ]
     head = [("class_head", "class_labels_classifier"), ("box_head", "bbox_predictor")]
-    return PublicForm(base, head, "model.", (r".*\.num_batches_tracked",), inward=_to_transformers)
-
-
-def _resnet_names(ours: str, theirs: str) -> list[Pair]:
-    block = f"{ours}.stages.{{i}}.{{j}}", f"{theirs}.encoder.stages.{{i}}.layers.{{j}}"
-    convolutions = [
-        (f"{ours}.stem", f"{theirs}.embedder.embedder"),
-        *((f"{block[0]}.path.{number}", f"{block[1]}.layer.{number}") for number in range(_CONVOLUTIONS)),
-        (f"{block[0]}.shortcut", f"{block[1]}.shortcut"),
-    ]
-    parts = {
-        "convolution": "convolution",
-        "norm.running_variance": "normalization.running_var",
-        "norm": "normalization",
-    }
-    return [(f"{one}.{part}", f"{other}.{name}") for one, other in convolutions for part, name in parts.items()]
+    return PublicForm(base, head, "model.", (rf".*\.{COUNTER}",), inward=_to_transformers)
 
 
 Rules = Sequence[tuple[str, str]]

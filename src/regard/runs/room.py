@@ -71,9 +71,10 @@ def bytes_needed(parameters: float, settings: TrainSettings, learning: bool = Tr
 def at_most(config: Any, ids: int) -> float:
     """More weights than a model has, from its settings alone: ``SQUARES`` a layer, and tables of ids and positions."""
     numbers = {name: value for name, value in vars(config).items() if type(value) is int}
-    layers = 2 * max((numbers.pop(name, 1) for name in STACKS), default=1)
+    layers = 2 * max((numbers.pop(name, 1) for name in STACKS), default=1) + sum(getattr(config, "depths", ()))
     heads = numbers.get("heads", 1)
-    widest = max(*numbers.values(), heads * max(numbers.get("d_k", 1), numbers.get("d_v", 1)), 1)
+    channels = getattr(config, "widths", ())
+    widest = max(*numbers.values(), *channels, heads * max(numbers.get("d_k", 1), numbers.get("d_v", 1)), 1)
     return float(SQUARES * layers * widest**2 + (ids + 2 * widest) * widest)
 
 
