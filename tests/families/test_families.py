@@ -38,6 +38,7 @@ HEADS = {
     "token_classification": Head("tokens", ("B", "I", "O")),
     "embedding": Head("none"),
     "image_classification": Head("classification", ("bad", "good", "neither")),
+    "detection": Head("detection", ("cell",)),
 }
 
 

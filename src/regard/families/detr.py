@@ -42,6 +42,7 @@ from regard.models.weight_names import PublicForm
 TASKS = ("detection",)
 LAYOUT = None
 MODEL_TYPES = ("detr",)
+OBJECTS = Head("detection", ("object",))  # one class: something is there
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def vocabulary(source: int, target: int, *, shared: bool, roles: Mapping[str, in
     return NO_TEXT
 
 
-def build(config: Config, vocabulary: Vocabulary, head: Head) -> Detr:
+def build(config: Config, vocabulary: Vocabulary, head: Head = OBJECTS) -> Detr:
     """Put the model together, with fresh weights. ``head``: the classes of objects."""
     assert head.kind == "detection", "the model has a class and a box for each query, and nothing else"
     norm = partial(LayerNorm, config.d_model)
@@ -189,7 +190,7 @@ def obstacle(config: Config, vocabulary: Vocabulary) -> str | None:
     return "stem = small" if config.stem == "small" else None
 
 
-def public_config(config: Config, vocabulary: Vocabulary, head: Head) -> dict[str, Any]:
+def public_config(config: Config, vocabulary: Vocabulary, head: Head = OBJECTS) -> dict[str, Any]:
     """The contents of ``config.json``."""
     if obstacle(config, vocabulary):
         return {**own_config("detr", config, vocabulary), **head_facts(head, _ARCHITECTURES)}
@@ -257,7 +258,7 @@ def _read_backbone(table: Mapping[str, Any]) -> dict[str, Any]:
     return {ours: getattr(shape, ours) for ours in _OF_RESNET}
 
 
-def public_form(config: Config, vocabulary: Vocabulary, head: Head) -> PublicForm:
+def public_form(config: Config, vocabulary: Vocabulary, head: Head = OBJECTS) -> PublicForm:
     """How the weights stand in a checkpoint."""
     if obstacle(config, vocabulary):
         parts = ("backbone", "projection", "encoder", "decoder", "class_head", "box_head")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -129,6 +130,8 @@ class ResNet(nn.Module):
 
     def maps(self, images: Images) -> tuple[Tensor, ...]:
         """What each stage makes of the images."""
+        # Channels next to each other in memory: by half faster on a processor, there and back (LOG.md).
+        images = images.contiguous(memory_format=torch.channels_last)
         x = functional.relu(self.stem(images), inplace=True)
         if self.shape.stem == "large":
             x = functional.max_pool2d(x, 3, 2, 1)
