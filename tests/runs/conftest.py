@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.runs.pictures import describe, draw
+from tests.runs.pictures import describe, draw, draw_objects
 
 from regard.config import merge, parse_overrides
 from regard.runs.train import Outcome, train
@@ -54,9 +54,11 @@ class Watching:
 def tables(toy: Path) -> Path:
     """``texts``, ``labelled.tsv`` (text, second, label) and ``words.tsv`` (text, label) of the built-in data.
 
-    And ``pictures``, of two classes.
+    And ``pictures`` of two classes with captions, and others with ``boxes``.
     """
     describe(draw(toy / "pictures", 60))
+    (toy / "boxes").mkdir()
+    draw_objects(toy / "boxes", 40)
     lines = (toy / "train.en").read_text(encoding="utf-8").splitlines()
     (toy / "texts").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     rows = [f"{line}\t{lines[-n]}\t{'many' if len(line) > 40 else 'few'}\n" for n, line in enumerate(lines)]
@@ -75,6 +77,7 @@ def given(tables: Path) -> Callable[..., dict[str, Any]]:
         "labelled": {"text": str(tables / "labelled.tsv"), "label_column": "label"},
         "words": {"text": str(tables / "words.tsv"), "label_column": "label"},
         "pictures": {"images": str(tables / "pictures")},
+        "boxes": {"images": str(tables / "boxes" / "boxes.json")},
         "captions": {"images": str(tables / "pictures" / "captions.jsonl"), "language_column": "language"},
     }
 

@@ -20,6 +20,10 @@ CAPTIONER = (
     *("family=captioner", "model.image_size=16", "model.widths=[8,8]", "model.depths=[1,1]", "model.stem_width=8"),
     *("model.d_embedding=12", "images.batch=8", "tokenizer.size=300"),
 )
+DETECTOR = (
+    *("family=detr", "model.size=tiny", "model.image_size=32", "model.widths=[8,8]", "model.depths=[1,1]"),
+    *("model.queries=4", "model.stem_width=8", "images.batch=8"),
+)
 # What each task is learnt from, and by whom.
 LEARNT = {
     "translation": ("pairs", "family=transformer"),
@@ -36,6 +40,7 @@ LEARNT = {
     "embedding": ("pairs", "family=bert", "task.kind=embedding"),
     "embedding, alone": ("texts", "family=bert", "task.kind=embedding"),
     "image_classification": (*PICTURES, "images.augment.mixup=0.5", "images.augment.operations=1"),
+    "detection": ("boxes", *DETECTOR),
     "captioning": ("captions", *CAPTIONER),
     "captioning, evenly": ("captions", *CAPTIONER, "model.decoder=transformer", "task.coverage=0.5"),
 }
@@ -77,6 +82,7 @@ def test_a_run_that_was_stopped_comes_to_the_same_bytes(given, trained, tmp_path
         "token_classification": "tokens",
         "embedding": "none",
         "image_classification": "classification",
+        "detection": "detection",
     }.get(kind, "language")
 
 
@@ -107,6 +113,7 @@ def test_the_run_opens_in_transformers(given, trained, tmp_path):
         ("token_classification", "AutoModelForTokenClassification"),
         ("span_corruption", "AutoModelForSeq2SeqLM"),
         ("image_classification", "AutoModelForImageClassification"),
+        ("detection", "AutoModelForObjectDetection"),
     ):
         folder = tmp_path / name
         trained(folder, given(*LEARNT[name], "train.steps=1"))

@@ -21,6 +21,7 @@ from regard.cli.classify import classify
 from regard.cli.compare import compare
 from regard.cli.complete import complete
 from regard.cli.demo import demo
+from regard.cli.detect import detect
 from regard.cli.doctor import doctor
 from regard.cli.embed import embed, search
 from regard.cli.evaluate import evaluate
@@ -90,7 +91,7 @@ def regard(
 
 COMMANDS = (
     *(demo, train),
-    *(translate, summarize, complete, fill, classify, caption, embed, search),
+    *(translate, summarize, complete, fill, classify, caption, detect, embed, search),
     *(evaluate, compare, look, study, inspect, doctor, export),
 )
 for command in COMMANDS:

@@ -19,6 +19,7 @@ UNITS = {
     "embedding": "couples",
     "image_classification": "pictures",
     "captioning": "words",
+    "detection": "objects",
     "masked_token": "hidden tokens",
 }
 

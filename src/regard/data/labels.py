@@ -18,6 +18,17 @@ WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """Whole numbers below ``size`` as ids of their own: a text of them has spaces between."""
+
+    size: int
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """The numbers of each text."""
+        return [list(map(int, text.split())) for text in texts]
+
+
+@dataclass(frozen=True)
 class LabelCoder:
     """Label ↔ id: its place among ``names``. ``each_word``: a text of labels has one for each word, space between."""
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor, nn
 
+from regard.data.images.picture import read_picture
+from regard.data.images.preparation import Preparation, stacked
 from regard.decoding.inference import inference
 from regard.errors import CheckpointError, SettingError
 from regard.tasks.boxes import corners
@@ -35,6 +39,13 @@ class Picture:
     pixels: Float[Tensor, "colours height width"]
     width: int
     height: int
+
+
+def prepared(picture: Path | str | Image.Image, preparation: Preparation) -> Picture:
+    """A picture, or file of one, as the model reads it. Raises DataError for a file that is no whole picture."""
+    opened = picture.convert("RGB") if isinstance(picture, Image.Image) else read_picture(Path(picture))
+    pixels = preparation.images(stacked([preparation.pixels(opened)]))[0]
+    return Picture(pixels, *opened.size)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ class Config:
         "frozen", help="its norms; frozen ones are for pretrained weights alone", choices=NORMS
     )
     norm_groups: int = setting(8, help="groups of channels, with backbone_norm=group", minimum=1)
+    image_size: int = setting(800, help="shorter side of a picture, in pixels", minimum=1)
+    longest_side: int = setting(1333, help="its longer side at most, in pixels", minimum=1)
 
     def __post_init__(self) -> None:
         """Check how the settings fit together. Raises SettingError."""
@@ -115,6 +117,8 @@ SIZES: Mapping[str, Config] = MappingProxyType(
             block="basic",
             stem_width=32,
             backbone_norm="batch",
+            image_size=240,
+            longest_side=400,
         ),
         "r50": R50,  # Carion et al. 2020, table 1: 41 M
         "r101": replace(R50, depths=RESNETS["resnet101"].depths),  # the same: 60 M

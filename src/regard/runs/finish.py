@@ -41,6 +41,7 @@ USES = {
     "denoising": ("restore", "regard translate {run} FILE", "text2text-generation"),
     "classification": ("classify", "regard classify {run} FILE", "text-classification"),
     "token_classification": ("classify", "regard classify {run} FILE", "token-classification"),
+    "detection": ("detect", "regard detect {run} PICTURE …", "object-detection"),
     "captioning": ("caption", "regard caption {run} PICTURE …", "image-to-text"),
     "image_classification": ("classify", "regard classify {run} PICTURE …", "image-classification"),
     "embedding": ("search", "regard search {run} FILE 'a question'", "sentence-similarity"),
@@ -50,6 +51,7 @@ USES = {
 UNSEEN = "It has seen only the pictures named above: other cameras, sizes and kinds of things come out worse."
 LIMITS = {  # what a user must know of models whose input is no text
     "image_classification": (UNSEEN, "It names one of its classes whatever it is shown, and may be sure of it."),
+    "detection": (UNSEEN, "It finds nothing but its classes, and misses some of these."),
     "captioning": (UNSEEN, "A caption can be fluent and wrong: what it names need not be in the picture."),
 }
 

@@ -15,6 +15,7 @@ from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.decoding.captioner import Captioner
 from regard.decoding.classifier import Classification, Classifier
 from regard.decoding.completer import Completer, Completion
+from regard.decoding.detector import Detector, Found, prepared
 from regard.decoding.embedder import Embedder
 from regard.decoding.fill import Filler
 from regard.decoding.picture_classifier import PictureClassifier
@@ -131,6 +132,17 @@ class Model:
     def caption(self, pictures: Sequence[Any], language: str | None = None, **changes: Any) -> list[str]:
         """A caption for each picture, a file or opened with Pillow; ``changes`` are decoding settings."""
         return [found.text for found in self.captioner.caption(pictures, self.settings(**changes), language)]
+
+    @property
+    def detector(self) -> Detector:
+        """The model that finds objects."""
+        self._needs("detect", self.head.kind == "detection")
+        return Detector(self.module, self.head.labels)
+
+    def detect(self, pictures: Sequence[Any], threshold: float = 0.5) -> list[list[Found]]:
+        """The objects in each picture, a file or opened with Pillow, of which the model is surer than ``threshold``."""
+        self._needs("detect", self.preparation is not None)
+        return self.detector.detect([prepared(one, cast(Preparation, self.preparation)) for one in pictures], threshold)
 
     @property
     def picture_classifier(self) -> PictureClassifier:

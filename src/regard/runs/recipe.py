@@ -24,7 +24,7 @@ from regard.training.settings import TrainSettings
 FROM_PAIRS = ("translation", "embedding")
 FROM_TEXT = ("next_token", "masked_token", "span_corruption", "denoising")
 FROM_LABELS = ("classification", "token_classification")
-FROM_IMAGES = ("image_classification", "captioning")
+FROM_IMAGES = ("image_classification", "captioning", "detection")
 TASKS = (*FROM_PAIRS, *FROM_TEXT, *FROM_LABELS, *FROM_IMAGES)
 # Who learns a task where the recipe names no family.
 FAMILY_FOR = {
@@ -34,6 +34,7 @@ FAMILY_FOR = {
     "denoising": "bart",
     "image_classification": "vit",
     "captioning": "captioner",
+    "detection": "detr",
 }
 ENCODER = "bert"  # for all others
 SMOOTHING = 0.1  # of translation, section 5.4; the papers on other tasks have none
@@ -88,7 +89,9 @@ class DataSettings:
     valid_target: str | None = config.setting(None, help="its translation, line by line")
     text: str | None = config.setting(None, help="training text, or a table with columns of texts and labels")
     valid_text: str | None = config.setting(None, help="validation text, or such a table")
-    images: str | None = config.setting(None, help="training pictures: a folder a class, or a table that names them")
+    images: str | None = config.setting(
+        None, help="training pictures: a folder a class, a table that names them, or COCO boxes"
+    )
     valid_images: str | None = config.setting(None, help="the same for validation")
     image_column: str = config.setting("image", help="the table's column of picture files, relative to the table")
     unit: str = config.setting("line", help="what one text is in a file of plain text", choices=UNITS)

@@ -10,7 +10,7 @@ import torch
 import transformers
 from PIL import Image
 
-from regard.data.images.preparation import Preparation, stacked
+from regard.data.images.preparation import KEPT, Preparation, stacked
 from regard.errors import CheckpointError
 
 
@@ -31,6 +31,18 @@ def test_transformers_prepares_a_picture_likewise(tmp_path, fit, shape):
     if fit == "stretch" or shape[0] == shape[1]:
         torch.testing.assert_close(found, wanted, rtol=0, atol=1e-6)
     assert found.shape == wanted.shape
+
+
+@pytest.mark.parametrize("shape", [(40, 53), (31, 20), (64, 64), (100, 20), (17, 90)])
+def test_proportions_are_kept_as_transformers_keeps_them(tmp_path, shape):
+    ours = Preparation(30, KEPT, longest=50)
+    ours.write(tmp_path)
+    theirs = transformers.AutoImageProcessor.from_pretrained(tmp_path)
+    picture = noise(*shape)
+    wanted = theirs(picture, return_tensors="pt")["pixel_values"]
+    found = ours.images(stacked([ours.pixels(picture)]))
+    assert found.shape == wanted.shape
+    assert float((found - wanted).abs().max()) < 0.03  # they resize with torch, we with Pillow, and both round
 
 
 def test_the_middle_is_cut_out_where_it_is_not_stretched():

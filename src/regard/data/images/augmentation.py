@@ -40,13 +40,26 @@ class Augmentation:
 
     def vary(self, images: Images) -> Images:
         """Moved, turned, mirrored; then recoloured; then changed by some of ``OPERATIONS``; then partly hidden."""
-        images = moved(images, self._maps(images))
-        if self.colour:
-            for change in (brightness, contrast, colours):
-                images = change(images, 1 + _between(-self.colour, self.colour, images)).clamp(0, 1)
+        images = self._recoloured(moved(images, self._maps(images)))
         for _ in range(self.operations):
             images = changed_at_random(images, self.strength)
         return images if self.erase == 0 else erased(images, self.erase)
+
+    def vary_marked(self, images: Images, boxes: Tensor) -> tuple[Images, Tensor]:
+        """A picture [1, C, height, width] mirrored or not, with its boxes (centre and sides as shares), and recoloured.
+
+        What moves, turns or hides parts of it is left out: a box would no longer be around the whole of an object.
+        """
+        if float(torch.rand(())) < self.flip:
+            images = images.flip(-1)
+            boxes = torch.stack((1 - boxes[:, 0], *boxes[:, 1:].unbind(1)), 1)
+        return self._recoloured(images), boxes
+
+    def _recoloured(self, images: Images) -> Images:
+        if self.colour:
+            for change in (brightness, contrast, colours):
+                images = change(images, 1 + _between(-self.colour, self.colour, images)).clamp(0, 1)
+        return images
 
     def mix(self, images: Images, labels: Tensor) -> ImageBatch:
         """Share · picture + (1 − share) · another one, share ~ Beta(α, α) (Zhang et al. 2018), where it is wanted."""

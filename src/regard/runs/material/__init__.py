@@ -12,7 +12,7 @@ from types import MappingProxyType, ModuleType
 
 from regard.data.lines import dropped_bytes
 from regard.data.tokenizers.tokenizer import Tokenizer
-from regard.runs.material import captions, couples, images, labelled, next_token, noised, pairs, texts
+from regard.runs.material import captions, couples, detection, images, labelled, next_token, noised, pairs, texts
 from regard.runs.material.contract import Corpus, Material, is_prepared
 from regard.runs.recipe import Recipe
 from regard.runs.room import refuse_too_large
@@ -31,6 +31,7 @@ KINDS: Mapping[str, tuple[ModuleType, Callable[..., Material]]] = MappingProxyTy
         "denoising": (texts, noised.DenoisingMaterial),
         "image_classification": (images, images.ImageMaterial),
         "captioning": (captions, captions.CaptionMaterial),
+        "detection": (detection, detection.DetectionMaterial),
     }
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from regard.data.images.batches import plan_pictures
 from regard.data.images.pictured import Said, read_pictured
 from regard.data.images.preparation import stacked
 from regard.data.images.store import PictureStore, write_pictures
+from regard.data.labels import Numbers
 from regard.data.languages import id_of, tag_of, tags_of
 from regard.data.store import Store, write_columns
 from regard.data.tokenizers.tokenizer import Tokenizer, train_tokenizer
@@ -135,23 +136,12 @@ def prepare(corpus: CaptionCorpus, folder: Path, source: Tokenizer, target: Toke
         places = {file: str(number) for number, file in enumerate(whole)}
         rows[name] = [one for one in rows[name] if one.file in places]
         columns = ((places[one.file], one.tagged) for one in rows[name])
-        store = write_columns(data / name, columns, {"picture": Places(len(whole)), "caption": target})
+        store = write_columns(data / name, columns, {"picture": Numbers(len(whole)), "caption": target})
         notes += sound.notes()
     texts = [[one.file.name, one.caption, one.language] for one in rows["valid"]]
     write_file(data / "valid.json", json.dumps(texts, ensure_ascii=False) + "\n")
     write_facts(folder, {"captions": len(rows["train"])})
     return notes + notes_of(store, "caption", target, recipe)
-
-
-@dataclass(frozen=True)
-class Places:
-    """Whole numbers below ``size`` as ids of their own."""
-
-    size: int
-
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Each as it is."""
-        return [[int(text)] for text in texts]
 
 
 class CaptionMaterial(TokenMaterial):
