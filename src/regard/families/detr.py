@@ -133,7 +133,6 @@ def vocabulary(source: int, target: int, *, shared: bool, roles: Mapping[str, in
 
 def build(config: Config, vocabulary: Vocabulary, head: Head = OBJECTS) -> Detr:
     """Put the model together, with fresh weights. ``head``: the classes of objects."""
-    assert head.kind == "detection", "the model has a class and a box for each query, and nothing else"
     norm = partial(LayerNorm, config.d_model)
     parts = Parts(
         d_model=config.d_model,

@@ -52,7 +52,8 @@ class QueryDecoder(nn.Module):
 
     def __init__(self, blocks: Sequence[DecoderBlock], queries: int, d_model: int, final_norm: nn.Module) -> None:
         super().__init__()
-        self.queries = nn.Parameter(torch.randn(queries, d_model))
+        self.queries = nn.Parameter(torch.empty(queries, d_model))
+        nn.init.normal_(self.queries)
         self.blocks = nn.ModuleList(blocks)
         self.final_norm = final_norm
 
