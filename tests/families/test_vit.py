@@ -111,7 +111,9 @@ def test_without_positions_the_order_of_patches_is_unknown(model):
 
 
 def test_a_side_that_is_no_multiple_of_the_patch_is_refused(model):
-    with pytest.raises(DataError, match=r"picture: got 8 × 10 pixels; expected multiples of the patch, 4; resize"):
+    with pytest.raises(
+        DataError, match=r"picture: got 8 × 10 pixels; expected multiples of the patch, 4; resize the pictures"
+    ):
         model.classify(torch.zeros(1, 3, 8, 10, dtype=torch.float64))
 
 

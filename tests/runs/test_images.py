@@ -268,3 +268,15 @@ def test_a_store_that_is_not_whole_is_refused(tmp_path, name):
         DataError, match=r"got (no whole store|files of other sizes); expected what write_pictures wrote"
     ):
         PictureStore(tmp_path / "store")
+
+
+def test_look_draws_where_the_model_looks(run, command, pictures, tmp_path):
+    file = pictures / "top" / "001.png"
+    ended = command("look", run, file, "--out", tmp_path / "where.png")
+    assert ended.code == 0, ended.err
+    assert ended.out.split()[0] in CLASSES
+    assert (tmp_path / "where.png").stat().st_size > 1000
+    told = refused(command, "look", run, file, "--out", tmp_path / "where.html")
+    assert "expected a .png, .svg or .pdf where a model reads pictures; use --out where.png." in told
+    told = refused(command, "look", run, file, "--cell", "here", "--out", tmp_path / "a.png")
+    assert "--cell: got here; expected a row and a column, such as 3,4; write it so." in told

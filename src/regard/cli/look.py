@@ -18,7 +18,9 @@ PAGE = ".html"
 
 def look(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A trained run, or a public checkpoint.")],
-    sentence: Annotated[str, typer.Argument(metavar="SENTENCE", help="What it is to translate, or to read.")],
+    sentence: Annotated[
+        str, typer.Argument(metavar="SENTENCE", help="What it is to translate, or to read; or the file of a picture.")
+    ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="A page (.html), or a picture (.png, .svg or .pdf).")],
     target: Annotated[
         str | None, typer.Option(metavar="TEXT", help="A translation of yours, instead of the model's own.")
@@ -34,12 +36,18 @@ def look(
     stack: Annotated[str | None, typer.Option(help="Of a picture: encoder, decoder or cross.")] = None,
     layer: Annotated[int | None, typer.Option(help="Of a picture, counted from 1.")] = None,
     head: Annotated[int | None, typer.Option(help="Of a picture, counted from 1.")] = None,
+    language: Annotated[str | None, typer.Option(help="Of a caption, where the model knows several.")] = None,
+    cell: Annotated[
+        str | None, typer.Option(metavar="ROW,COLUMN", help="Where attention inside a CNN is seen from, from 0.")
+    ] = None,
     allow_nonfinite: AllowNonfinite = False,
 ) -> None:
     """What attended to what: one page that opens without a network, or a picture.
 
     A picture shows the alignment of words: the mean over the heads of the last but one decoder layer (of a recurrent
     model, its only attention), or what --view, --stack, --layer and --head choose. The page shows everything.
+
+    Of a model that reads pictures: where it looked for each word of a caption, for the class, or for each object.
 
     Examples:
     - `regard look runs/de-en "Ein Hund läuft über die Wiese." --out look.html`
@@ -51,6 +59,8 @@ def look(
     - `regard look runs/rnn "Ein Hund läuft." --against runs/conv --against runs/de-en --out models.html`
 
     - `regard look runs/de-en "Ein Hund läuft." --checkpoints --out learning.html`
+
+    - `regard look runs/emoji heart.png --language de --out where.png`
     """
     from regard.looking.figures import save
     from regard.looking.looks import look_at
@@ -64,6 +74,9 @@ def look(
     _check(out, {name: value for name, value in chosen.items() if value is not None}, against or [], checkpoints)
     _check_texts(sentence, target, beam)
     models = [load(name, allow_nonfinite=allow_nonfinite) for name in (run, *(against or []))]
+    if models[0].preparation is not None:
+        _see(models[0], Path(sentence), language, cell, out)
+        return
     if checkpoints:
         looks = looks_through_training(models[0].folder, sentence, target, _settings(models[0], beam))
     else:
@@ -75,6 +88,34 @@ def look(
     for one in looks[-1:] if checkpoints else looks:
         if one.target is not None:
             print(one.text)
+
+
+def _see(model: Model, file: Path, language: str | None, cell: str | None, out: Path) -> None:
+    """Where a model looks in a picture."""
+    from regard.data.images.picture import read_picture
+    from regard.errors import SettingError
+    from regard.looking.figures import save
+    from regard.looking.seeing import see, seen
+
+    if out.suffix.lower() == PAGE:
+        expected = "a .png, .svg or .pdf where a model reads pictures"
+        raise SettingError.because("--out", out.name, expected, f"use --out {out.stem}.png")
+    sight = see(model, read_picture(file), language, _place(cell))
+    save(seen(sight), out)
+    for glance in sight.glances:
+        print(glance.title)
+
+
+def _place(cell: str | None) -> tuple[int, int] | None:
+    from regard.errors import SettingError
+
+    if cell is None:
+        return None
+    try:
+        row, column = map(int, cell.split(","))
+    except ValueError as error:
+        raise SettingError.because("--cell", cell, "a row and a column, such as 3,4", "write it so") from error
+    return row, column
 
 
 def _check(out: Path, chosen: dict[str, object], against: list[str], checkpoints: bool) -> None:

@@ -49,12 +49,16 @@ class Captioner:
         Raises SettingError where the model does not know the ``language``, or must be told one; DataError for a file
         that is no whole picture, when its batch is read.
         """
-        settings = replace(settings, forced_first=id_of(language, self.tokenizer))
+        settings = self.settled(settings, language)
         remaining = enumerate(pictures)
         while some := list(islice(remaining, BATCH)):
             pixels = [self.preparation.pixels(_opened(picture)) for _, picture in some]
             images = self.preparation.images(stacked(pixels))
             yield from self.of_images(images, torch.tensor([number for number, _ in some]), settings)
+
+    def settled(self, settings: DecodingSettings, language: str | None) -> DecodingSettings:
+        """The settings for captions in a language. Raises SettingError as ``caption``."""
+        return replace(settings, forced_first=id_of(language, self.tokenizer))
 
     def of_images(self, images: Tensor, numbers: Tensor, settings: DecodingSettings) -> list[Translation]:
         """The same for prepared pictures [B, 3, height, width], which have ``numbers`` (samples go by them)."""

@@ -94,7 +94,7 @@ def test_b17_a_box_of_no_picture_is_named(tmp_path):
         ({"images": [{"id": 1}]}, "got no COCO file"),
         ({"images": [{"id": 1, "file_name": "a.png", "width": "w", "height": 1}]}, "got no COCO file"),
         ({"categories": [[]]}, "got no COCO file"),
-        ({"annotations": [3]}, "got no COCO file"),
+        ({"annotations": [3]}, r"got no COCO file .*no object but 3"),
         ({"images": [], "annotations": []}, "got no picture or no class; expected some of both; check the file"),
         (
             {"images": [{"id": 5, "file_name": "b.png", "width": 1, "height": 1}]},

@@ -19,7 +19,7 @@ from regard.data.images.pictured import Said, read_pictured
 from regard.data.images.preparation import stacked
 from regard.data.images.store import PictureStore, write_pictures
 from regard.data.labels import Numbers
-from regard.data.languages import id_of, tag_of, tags_of
+from regard.data.languages import tag_of, tags_of
 from regard.data.store import Store, write_columns
 from regard.data.tokenizers.tokenizer import Tokenizer, train_tokenizer
 from regard.decoding.captioner import Captioner
@@ -218,7 +218,7 @@ class CaptionMaterial(TokenMaterial):
         languages = [language for _, _, language in self.texts[:count]]
         done = 0
         for language in dict.fromkeys(languages):
-            own = replace(settings, forced_first=id_of(language, self.target))
+            own = captioner.settled(settings, language)
             rows = np.flatnonzero(np.array([one == language for one in languages]))
             for some in np.array_split(rows, range(32, len(rows), 32)):
                 pixels = stacked(self.pictures["valid"].rows(self._places(self.valid, some)))
