@@ -62,6 +62,14 @@ def test_of_a_cnn_it_is_the_attention_from_a_cell(picture):
     assert [glance.cells.shape for glance in sight.glances] == [(16, 16), (8, 8)]
     for glance in sight.glances:
         assert float(glance.cells.sum()) == pytest.approx(1, abs=1e-5)
+    seen_by = []
+    layer = model.module.attentions()["encoder"][1]
+    layer.recorder = seen_by.append
+    model.module.classify(model.preparation.images(torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None]))
+    layer.recorder = None
+    expected = seen_by[0][0].mean(0)[1 * 8 + 2].view(8, 8)
+    torch.testing.assert_close(sight.glances[1].cells, expected, rtol=0, atol=1e-7)
+    assert not torch.equal(expected, seen_by[0][0].mean(0)[2 * 8 + 1].view(8, 8))
     middle = see(model, picture).glances[1]
     assert middle.title == "attention 2, from 4,4"
     assert not torch.equal(middle.cells, sight.glances[1].cells)
@@ -87,8 +95,18 @@ def test_of_a_detector_it_is_each_query_s_attention_with_its_box():
     preparation = Preparation(24, KEPT, longest=60)
     model = opened(detr, detr.TOY, Head("detection", ("cell",)), preparation)
     model.module.class_head.bias.data.copy_(torch.tensor([9.0, -9.0]))  # every query is sure
+    torch.nn.init.normal_(model.module.decoder.queries, std=20.0)
+    seen_by = []
+    layer = model.module.attentions()["cross"][-1]
+    layer.recorder = seen_by.append
+    model.detect([wide], 0.0)
+    layer.recorder = None
+    weights = seen_by[0][0].mean(0)
+    assert float((weights[0] - weights[1]).abs().max()) > 1e-3
     sight = see(model, wide)
     assert len(sight.glances) == detr.TOY.queries
+    for glance in sight.glances:
+        torch.testing.assert_close(glance.cells.flatten(), weights[glance.objects[0].query], rtol=0, atol=1e-6)
     for glance in sight.glances:
         assert glance.cells.shape == (3, 5)  # 24 × 40 pixels in cells of 8
         assert float(glance.cells.sum()) == pytest.approx(1, abs=1e-5)

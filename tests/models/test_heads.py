@@ -28,7 +28,9 @@ CLASSES = Head("classification", ("no", "yes", "perhaps"))
 
 
 def test_a_head_is_of_a_known_kind():
-    expected = r"head: got 'words'; expected one of language, classification, tokens, none; use one of these\."
+    expected = (
+        r"head: got 'words'; expected one of language, classification, tokens, detection, none; use one of these\."
+    )
     with pytest.raises(SettingError, match=expected):
         Head("words")
 
@@ -38,6 +40,14 @@ def test_classes_are_two_or_more(kind):
     expected = r"head: got 1 labels; expected two classes or more; check the column of labels\."
     with pytest.raises(SettingError, match=expected):
         Head(kind, ("alone",))
+
+
+def test_a_detector_finds_one_class_or_more():
+    assert Head("detection", ("alone",)).labels == ("alone",)
+    with pytest.raises(
+        SettingError, match=r"head: got 0 labels; expected a class or more; check the column of labels\."
+    ):
+        Head("detection")
 
 
 def test_each_way_of_picking_a_state_picks_its_own():

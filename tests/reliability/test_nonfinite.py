@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from regard.cli.main import COMMANDS
@@ -28,6 +29,8 @@ EXPECTED = {  # what each says where every weight is NaN and it was told to open
     "complete": "expected one that can complete",
     "fill": "expected one that can fill",
     "classify": "expected one that can classify",
+    "caption": "expected one that can caption",
+    "detect": "expected one that can detect",
     "embed": "",
     "export": "",
 }
@@ -45,6 +48,8 @@ def spoilt(run_copy: Path) -> Path:
 
 
 def words_of(verb: str, run: Path, toy: Path, tmp_path: Path) -> list[object]:
+    picture = tmp_path / "picture.png"
+    Image.new("RGB", (8, 8)).save(picture)
     pairs: list[object] = ["--source", toy / "test.en", "--target", toy / "test.de"]
     after: dict[str, list[object]] = {
         "evaluate": pairs,
@@ -53,6 +58,7 @@ def words_of(verb: str, run: Path, toy: Path, tmp_path: Path) -> list[object]:
         "search": [toy / "test.en", "a dog"],
         "complete": ["a dog"],
         "fill": ["a [MASK]"],
+        **dict.fromkeys(("caption", "detect"), [picture]),
         "export": [tmp_path / "exported"],
     }
     return [verb, run, *after.get(verb, [toy / "test.en"])]

@@ -15,7 +15,7 @@ from tests.runs.pictures import CLASSES, draw
 
 import regard
 from regard.data.images.store import PictureStore, write_pictures
-from regard.errors import DataError, RunError
+from regard.errors import CheckpointError, DataError, RunError
 from regard.runs.recipe import recipe_from
 from regard.runs.room import refuse_too_large
 
@@ -196,6 +196,15 @@ def test_b17_a_row_without_its_picture_or_label_is_named(command, tmp_path, row,
     rows = [{"image": "0.png", "label": "b"}, row]
     (tmp_path / "t.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")
     assert says in refused(command, "train", "--images", tmp_path / "t.jsonl", *SMALL, "--out", tmp_path / "run")
+
+
+def test_sizes_that_no_tensor_can_have_are_refused(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "manifest.json").unlink()
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "image_size": 4 * 10**11}))
+    with pytest.raises(CheckpointError, match="expected possible sizes; use the files that were saved together"):
+        regard.load(tmp_path / "run")
 
 
 def test_a_folder_that_holds_no_classes_says_how_it_should_look(command, pictures, tmp_path):

@@ -25,8 +25,8 @@ def names() -> list[str]:
 
 
 def of_text() -> list[str]:
-    """Those that read or write text."""
-    return [name for name in names() if get(name).LAYOUT is not None]
+    """Those that read text: the others read pictures, which have a size."""
+    return [name for name in names() if not hasattr(get(name).Config, "image_size")]
 
 
 def get(name: str) -> ModuleType:

@@ -30,8 +30,9 @@ class Head:
         if self.kind not in KINDS:
             raise SettingError.because("head", repr(self.kind), "one of " + ", ".join(KINDS), "use one of these")
         if len(self.labels) < LEAST_LABELS.get(self.kind, 0):
-            got, least = f"{len(self.labels)} labels", LEAST_LABELS[self.kind]
-            raise SettingError.because("head", got, f"{least} classes or more", "check the column of labels")
+            least = "two classes" if LEAST_LABELS[self.kind] > 1 else "a class"
+            got = f"{len(self.labels)} labels"
+            raise SettingError.because("head", got, f"{least} or more", "check the column of labels")
 
 
 LANGUAGE = Head()

@@ -119,7 +119,7 @@ class Model:
     @property
     def classifier(self) -> Classifier:
         """The model that tells classes of texts."""
-        self._needs("classify texts", self.head.kind == "classification" and self.preparation is None)
+        self._needs("classify", self.head.kind == "classification" and self.preparation is None)
         return Classifier(self.module, self.source_tokenizer, self.head.labels)
 
     @property

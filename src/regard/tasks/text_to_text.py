@@ -27,7 +27,7 @@ class SequenceModel(Protocol):
     output: TokenOutput | None
     ids: TargetIds
 
-    def __call__(self, source: Tensor, target_in: Tensor, which: Tensor | None = None) -> Tensor:
+    def __call__(self, source: Tensor, target_in: Tensor, *which: Tensor) -> Tensor:
         """The states [B T D] for known targets; ``which``: the source of each, unless these are one and one."""
 
     def transform(self, hidden: Tensor) -> Tensor:
@@ -37,7 +37,8 @@ class SequenceModel(Protocol):
 def text_to_text_losses(model: SequenceModel, batch: Batch, label_smoothing: float) -> Losses:
     """Sums over the batch's target tokens, in nats. Padding is no token."""
     assert model.ids.start is not None, "a decoder needs an id to start from"
-    hidden: Hidden = model(batch.source, shift_right(batch.target, model.ids.start), batch.which)
+    which = () if batch.which is None else (batch.which,)
+    hidden: Hidden = model(batch.source, shift_right(batch.target, model.ids.start), *which)
     counted = torch.ones_like(batch.target, dtype=torch.bool)
     if model.ids.pad is not None:
         counted = batch.target != model.ids.pad

@@ -41,7 +41,6 @@ def picture_of(content: bytes, name: Path | str) -> Image.Image:
             warnings.simplefilter("ignore")  # of large pictures, which are refused below, and of odd metadata
             with Image.open(BytesIO(content), formats=FORMATS) as opened:
                 _check_size(opened.size, name)
-                opened.load()
                 return _as_rgb(ImageOps.exif_transpose(opened))
     except Image.DecompressionBombError as error:
         raise _too_large(name, str(error)) from error
