@@ -58,7 +58,7 @@ def words_of(verb: str, run: Path, toy: Path, tmp_path: Path) -> list[object]:
         "search": [toy / "test.en", "a dog"],
         "complete": ["a dog"],
         "fill": ["a [MASK]"],
-        **dict.fromkeys(("caption", "detect"), [picture]),
+        **{verb: [picture] for verb in ("caption", "detect")},
         "export": [tmp_path / "exported"],
     }
     return [verb, run, *after.get(verb, [toy / "test.en"])]
