@@ -12,7 +12,7 @@ from dependencies import CUDA_NAME, NVIDIA, ROOT, Dependency, runtime
 
 PAGE = ROOT / "docs" / "licences.md"
 
-# Permissive ones (FreeBSD is BSD-2-Clause), and MPL-2.0, which asks for no more than that changes to its own files are shown.
+# Permissive ones (FreeBSD is BSD-2-Clause), and MPL-2.0, which asks that changes to its own files be shown, no more.
 ALLOWED = {
     *("0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CNRI-Python", "ISC", "MIT"),
     *("FreeBSD", "LLVM-exception", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib"),
