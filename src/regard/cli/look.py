@@ -92,7 +92,6 @@ def look(
 
 def _see(model: Model, file: Path, language: str | None, cell: str | None, out: Path) -> None:
     """Where a model looks in a picture."""
-    from regard.data.images.picture import read_picture
     from regard.errors import SettingError
     from regard.looking.figures import save
     from regard.looking.seeing import see, seen
@@ -100,7 +99,7 @@ def _see(model: Model, file: Path, language: str | None, cell: str | None, out: 
     if out.suffix.lower() == PAGE:
         expected = "a .png, .svg or .pdf where a model reads pictures"
         raise SettingError.because("--out", out.name, expected, f"use --out {out.stem}.png")
-    sight = see(model, read_picture(file), language, _place(cell))
+    sight = see(model, file, language, _place(cell))
     save(seen(sight), out)
     for glance in sight.glances:
         print(glance.title)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from regard.data.images.picture import read_picture
+from regard.data.images.picture import opened
 from regard.data.images.preparation import Preparation, stacked
 from regard.data.languages import id_of
 from regard.data.tokenizers.tokenizer import Tokenizer
@@ -52,7 +52,7 @@ class Captioner:
         settings = self.settled(settings, language)
         remaining = enumerate(pictures)
         while some := list(islice(remaining, BATCH)):
-            pixels = [self.preparation.pixels(_opened(picture)) for _, picture in some]
+            pixels = [self.preparation.pixels(opened(picture)) for _, picture in some]
             images = self.preparation.images(stacked(pixels))
             yield from self.of_images(images, torch.tensor([number for number, _ in some]), settings)
 
@@ -73,7 +73,3 @@ class Captioner:
         ids = hypothesis.ids
         words = ids[1:] if ids and ids[0] == tag else ids
         return replace(hypothesis, text=" ".join(self.tokenizer.decode(words).split("\n")))
-
-
-def _opened(picture: Path | str | Image.Image) -> Image.Image:
-    return picture.convert("RGB") if isinstance(picture, Image.Image) else read_picture(Path(picture))

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
-from regard.data.images.picture import read_picture
+from regard.data.images.picture import opened
 from regard.data.images.preparation import Preparation, stacked
 from regard.decoding.inference import inference
 from regard.errors import CheckpointError, SettingError
@@ -43,9 +43,9 @@ class Picture:
 
 def prepared(picture: Path | str | Image.Image, preparation: Preparation) -> Picture:
     """A picture, or file of one, as the model reads it. Raises DataError for a file that is no whole picture."""
-    opened = picture.convert("RGB") if isinstance(picture, Image.Image) else read_picture(Path(picture))
-    pixels = preparation.images(stacked([preparation.pixels(opened)]))[0]
-    return Picture(pixels, *opened.size)
+    whole = opened(picture)
+    pixels = preparation.images(stacked([preparation.pixels(whole)]))[0]
+    return Picture(pixels, *whole.size)
 
 
 @dataclass(frozen=True)

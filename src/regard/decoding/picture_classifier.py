@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from regard.data.images.picture import read_picture
+from regard.data.images.picture import opened
 from regard.data.images.preparation import Preparation, stacked
 from regard.decoding.classifier import Classification
 from regard.decoding.inference import inference
@@ -39,11 +39,7 @@ class PictureClassifier:
         """
         remaining = iter(pictures)
         while some := list(islice(remaining, BATCH)):
-            yield from self._batch([self._pixels(one) for one in some], threads)
-
-    def _pixels(self, picture: Path | str | Image.Image) -> np.ndarray:
-        opened = picture if isinstance(picture, Image.Image) else read_picture(Path(picture))
-        return self.preparation.pixels(opened.convert("RGB"))
+            yield from self._batch([self.preparation.pixels(opened(one)) for one in some], threads)
 
     @torch.inference_mode()
     def _batch(self, pixels: list[np.ndarray], threads: int) -> list[Classification]:

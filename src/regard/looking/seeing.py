@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from regard.data.images.picture import opened
 from regard.data.images.preparation import Preparation, stacked
 from regard.errors import RunError, SettingError
 from regard.looking.attribution.rollout import rollout
@@ -61,7 +63,9 @@ class Sight:
     labels: tuple[str, ...] = ()
 
 
-def see(model: Opened, picture: Image.Image, language: str | None = None, cell: tuple[int, int] | None = None) -> Sight:
+def see(
+    model: Opened, picture: Path | str | Image.Image, language: str | None = None, cell: tuple[int, int] | None = None
+) -> Sight:
     """Ask the model, and see where it looks.
 
     A captioner: each word's attention to the cells. ViT: the rollout of the class token (Abnar & Zuidema 2020).
@@ -74,15 +78,15 @@ def see(model: Opened, picture: Image.Image, language: str | None = None, cell: 
         got = "a model that has no attention to a picture"
         action = "use a ViT, a captioner, DETR, or attention inside a CNN"
         raise RunError.because("look", got, "one that has some", action)
-    opened = picture.convert("RGB")
-    pixels = stacked([preparation.pixels(opened)])
+    whole = opened(picture)
+    pixels = stacked([preparation.pixels(whole)])
     images = preparation.images(pixels)
     shown = pixels[0].permute(1, 2, 0).numpy()
     if model.head.kind == "detection":
-        return Sight(shown, opened.size, _objects(model, opened, images), model.head.labels)
+        return Sight(shown, whole.size, _objects(model, whole, images), model.head.labels)
     if model.head.kind == "language":
-        return Sight(shown, opened.size, _words(model, images, language))
-    return Sight(shown, opened.size, _class(model, images, cell))
+        return Sight(shown, whole.size, _words(model, images, language))
+    return Sight(shown, whole.size, _class(model, images, cell))
 
 
 def _words(model: Any, images: Tensor, language: str | None) -> tuple[Glance, ...]:

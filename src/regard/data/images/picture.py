@@ -34,6 +34,11 @@ def read_picture(path: Path) -> Image.Image:
     return picture_of(content, path)
 
 
+def opened(picture: Path | str | Image.Image) -> Image.Image:
+    """A picture that is open already, as RGB, or that of a file. Raises DataError as ``read_picture``."""
+    return picture.convert("RGB") if isinstance(picture, Image.Image) else read_picture(Path(picture))
+
+
 def picture_of(content: bytes, name: Path | str) -> Image.Image:
     """As ``read_picture``, of the contents of a file."""
     try:
