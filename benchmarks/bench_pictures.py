@@ -1,11 +1,11 @@
-"""A training step of DETR, ours beside that of transformers: same weights, same pictures, same losses, same optimizer.
+"""A training step of DETR or ViT, ours beside that of transformers: same weights, pictures, losses and optimizer.
 
-    python benchmarks/bench_detection.py [--sizes tiny r50] [--turns 5]
+    python benchmarks/bench_pictures.py [--models detr-tiny detr-r50 vit-micro vit-tiny] [--turns 5]
 
-Seconds of a step (losses of every layer, backward, AdamW), medians over steps that take turns, with the quartiles; and
-the ratio of the medians. The backbone's norms are frozen, which is all that transformers has, and its convolutions
-learn; "batch norm" is what a run from nothing has here. Half of the pictures are padded. The threads are
-OMP_NUM_THREADS'.
+Seconds of a step (the loss, of DETR those of every layer, backward, AdamW), medians over steps that take turns, with
+the quartiles; and the ratio of the medians. The backbone's norms of DETR are frozen, which is all that transformers
+has, and its convolutions learn; "batch norm" is what a run from nothing has here. Half of its pictures are padded. The
+threads are OMP_NUM_THREADS'.
 """
 
 from __future__ import annotations
@@ -24,27 +24,36 @@ import transformers
 from safetensors.torch import save_file
 from torch import nn
 
+from regard.data.images.batches import ImageBatch
 from regard.data.images.detection_batch import DetectionBatch, detection_batch
-from regard.families import detr
+from regard.families import detr, vit
 from regard.models.heads import Head
 from regard.models.public import public_weights, put_public_weights
 from regard.models.vocabulary import NO_TEXT
 from regard.tasks.detection import Detection
+from regard.tasks.image_classification import ImageClassification
 
 THINGS = Head("detection", ("RBC", "WBC", "Platelets"))
-# size: pictures, height, width
-BATCHES = {"tiny": (4, 240, 320), "r50": (1, 320, 416)}
+CLASSES = Head("classification", tuple("0123456789"))
+# model: pictures, height, width
+BATCHES = {
+    "detr-tiny": (4, 240, 320),
+    "detr-r50": (1, 320, 416),
+    "vit-micro": (64, 32, 32),
+    "vit-tiny": (8, 224, 224),
+}
 OBJECTS = 15  # a picture's
 
 
 def main() -> None:
     options = parse()
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, transformers {transformers.__version__}")
-    for size in options.sizes:
+    for model in options.models:
         torch.manual_seed(0)
-        count, height, width = BATCHES[size]
-        batch = drawn(count, height, width)
-        arms = steps_of(size, batch)
+        count, height, width = BATCHES[model]
+        family, _, size = model.partition("-")
+        make = detr_steps if family == "detr" else vit_steps
+        arms = make(size, count, height, width)
         seconds: dict[str, list[float]] = {name: [] for name in arms}
         first = {name: step() for name, step in arms.items()}
         for _ in range(options.turns):
@@ -52,7 +61,7 @@ def main() -> None:
                 began = time.perf_counter()
                 step()
                 seconds[name].append(time.perf_counter() - began)
-        print(f"{size}, {count} of {width} × {height}")
+        print(f"{model}, {count} of {width} × {height}")
         slow = statistics.median(seconds["transformers"])
         for name, took in seconds.items():
             middle, low, high = statistics.median(took), *quartiles(took)
@@ -62,7 +71,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", nargs="+", default=["tiny"], choices=list(BATCHES))
+    parser.add_argument("--models", nargs="+", default=["detr-tiny", "vit-micro"], choices=list(BATCHES))
     parser.add_argument("--turns", type=int, default=5)
     return parser.parse_args()
 
@@ -81,7 +90,25 @@ def drawn(count: int, height: int, width: int) -> DetectionBatch:
     return detection_batch(images, labels, boxes)
 
 
-def steps_of(size: str, batch: DetectionBatch) -> dict[str, Callable[[], float]]:
+def vit_steps(size: str, count: int, height: int, width: int) -> dict[str, Callable[[], float]]:
+    config = vit.SIZES[size]
+    ours = vit.build(config, NO_TEXT, CLASSES).train()
+    weights = public_weights(ours, vit.public_form(config, NO_TEXT, CLASSES), CLASSES)
+    with tempfile.TemporaryDirectory() as folder:
+        table = vit.public_config(config, NO_TEXT, CLASSES)
+        Path(folder, "config.json").write_text(json.dumps(table), encoding="utf-8")
+        save_file(weights, Path(folder, "model.safetensors"), metadata={"format": "pt"})
+        theirs = transformers.ViTForImageClassification.from_pretrained(folder).train()
+    batch = ImageBatch(torch.randn(count, 3, height, width), torch.randint(len(CLASSES.labels), (count,)))
+    task = ImageClassification()
+    return {
+        "transformers": stepping(theirs, lambda: theirs(batch.images, labels=batch.labels).loss),
+        "ours": stepping(ours, lambda: task.losses(ours, batch).smoothed / batch.target_tokens),
+    }
+
+
+def detr_steps(size: str, count: int, height: int, width: int) -> dict[str, Callable[[], float]]:
+    batch = drawn(count, height, width)
     bare = {"dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0}  # which transformers puts elsewhere
     config = replace(detr.SIZES[size], backbone_norm="frozen", **bare)
     ours = detr.build(config, NO_TEXT, THINGS)
