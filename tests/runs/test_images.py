@@ -216,6 +216,11 @@ def test_a_folder_that_holds_no_classes_says_how_it_should_look(command, picture
     (tmp_path / "empty.tsv").write_text("image\tlabel\n", encoding="utf-8")
     told = refused(command, "train", "--images", tmp_path / "empty.tsv", *SMALL, "--out", tmp_path / "run")
     assert "empty.tsv: got no picture; expected files such as .png and .jpg; check the path." in told
+    told = refused(command, "train", "--images", tmp_path / "none", *SMALL, "--out", tmp_path / "run")
+    assert "none: got nothing there; expected a folder of classes, or a table of pictures; check the path." in told
+    (tmp_path / "boxes.json").write_text("{}")
+    told = refused(command, "train", "--images", tmp_path / "boxes.json", *SMALL, "--out", tmp_path / "run")
+    assert "got a .json file; expected a folder of classes, or a table as .jsonl or .tsv; add family=detr" in told
     draw(tmp_path / "one", 1)
     told = refused(command, "train", "--images", tmp_path / "one", *SMALL, "--out", tmp_path / "run")
     assert "got 1 pictures; expected pictures to train and to measure on; check the folder." in told

@@ -56,9 +56,10 @@ def train(
 ) -> None:
     """Train a model: a translator from two text files, a language model from one, a classifier from a table.
 
-    Files may be plain text, .gz, .tsv or .jsonl, one sentence a line. Pictures that are classified lie in a folder for
-    each class, or a table names them. Without validation files, some of the data is held out. Without a recipe, the
-    data decides what it can. `family=` and `task.kind=` choose among the families and what they learn.
+    Files may be plain text, .gz, .tsv or .jsonl, one sentence a line. Pictures lie in a folder for each class, or a
+    table names them with their classes or captions, or a COCO file with boxes. Without validation files, some of the
+    data is held out. Without a recipe, the data decides what it can. `family=` and `task.kind=` choose among the
+    families and what they learn.
 
     Examples:
     - `regard train --source train.de --target train.en --out runs/de-en --budget 20m`
@@ -70,6 +71,8 @@ def train(
     - `regard train --init runs/reviews --text labelled.tsv --label label --out runs/opinions`
 
     - `regard train --images photos --out runs/photos model.image_size=64 model.patch=8`
+
+    - `regard train --images boxes.json family=detr train.learning_rate=2e-4 --out runs/cells`
 
     - `regard train recipes/multi30k-de-en.toml --out runs/m30k train.seed=2 model.dropout=0.2`
 

@@ -18,6 +18,15 @@ def read_pictured(path: Path, image_column: str, columns: Sequence[str]) -> list
     A table (JSON lines, TSV) names files relative to itself. Raises DataError where there is nothing, and for a
     picture without a file or with nothing said of it.
     """
+    if not path.exists():
+        expected = "a folder of classes, or a table of pictures"
+        raise DataError.because(path, "nothing there", expected, "check the path")
+    if path.suffix.lower() == ".json":
+        expected, action = (
+            "a folder of classes, or a table as .jsonl or .tsv",
+            "add family=detr for boxes as COCO has them",
+        )
+        raise DataError.because(path, "a .json file", expected, action)
     found = _classes(path) if path.is_dir() else _table(path, image_column, columns)
     if not found:
         raise DataError.because(path, "no picture", f"files such as {SUFFIXES[0]} and {SUFFIXES[1]}", "check the path")
