@@ -32,6 +32,9 @@ PARTS = [
     "read_public_config",
     "public_form",
 ]
+OF_TEXT = [
+    name for name in families.names() if not hasattr(families.get(name).Config, "image_size")
+]  # the rest: pictures
 V = 130  # room for the 100 sentinels of T5
 HEADS = {
     "classification": Head("classification", ("bad", "good", "neither")),

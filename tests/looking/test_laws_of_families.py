@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.families.test_families import heads_of, vocabulary_of
+from tests.families.test_families import OF_TEXT, heads_of, vocabulary_of
 from torch import Tensor
 
 from regard import families
@@ -39,7 +39,7 @@ def texts_of(model) -> list[tuple[list[int], list[int]]]:
     return [([*read, *end], ids) for read, ids in zip(READ, written, strict=True)]
 
 
-@pytest.fixture(params=families.of_text())
+@pytest.fixture(params=OF_TEXT)
 def family(request):
     return families.get(request.param)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.families.test_families import heads_of
+from tests.families.test_families import OF_TEXT, heads_of
 
 from regard import families
 from regard.data.tokenizers.layout import LAYOUTS
@@ -21,7 +21,7 @@ from regard.models.public import Fit
 from regard.runs.model import Model
 
 LINES = ["a dog runs in the park .", "two cats sleep on the mat .", "the unbelievable dog sleeps ."]
-CASES = [(name, head) for name in families.of_text() for head in heads_of(families.get(name))]
+CASES = [(name, head) for name in OF_TEXT for head in heads_of(families.get(name))]
 
 
 def opened(name: str, head) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,16 @@ def test_boxes_are_told_in_pixels_of_the_picture_and_drawn(run, command, boxes, 
         assert 0 <= top <= bottom <= height
         assert one["label"] in ("bright", "dark")
     assert (tmp_path / "marked" / "000.png").stat().st_size > 1000
+
+
+def test_no_picture_is_drawn_over_another_or_over_one_that_is_read(run, command, boxes, tmp_path, tree):
+    copied = shutil.copy(boxes.parent / "000.png", tmp_path / "000.png")
+    before = tree(tmp_path)
+    told = refused(command, "detect", run, copied, "--out", tmp_path)
+    assert "of one that is read; expected a picture of its own for each; use another folder or other names." in told
+    told = refused(command, "detect", run, copied, boxes.parent / "000.png", "--out", tmp_path / "marked")
+    assert "which is the name of another picture" in told
+    assert tree(tmp_path) == before
 
 
 def test_python_takes_opened_pictures_and_batches_change_nothing(run, boxes):

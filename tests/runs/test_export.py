@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from tests.families.test_families import OF_TEXT
 from tests.runs import public_models
 
 from regard import families
@@ -22,13 +23,13 @@ from regard.runs.export import FORMATS, PUBLIC_FILES, export
 from regard.runs.folder import load, write_model, write_tokenizers
 from regard.runs.recipe import Recipe, TaskSettings, recipe_from
 
-OF_TEXT = set(PUBLIC_FILES) - {"preprocessor_config.json"}
+FILES_OF_TEXT = set(PUBLIC_FILES) - {"preprocessor_config.json"}
 
 
 def test_the_public_files_and_the_card_are_copied_and_no_more(finished_run, tmp_path, toy):
     export(finished_run, tmp_path / "new" / "shared", "huggingface")
     copied = {path.name: path.read_bytes() for path in (tmp_path / "new" / "shared").iterdir()}
-    assert copied == {name: (finished_run / name).read_bytes() for name in (*OF_TEXT, "README.md")}
+    assert copied == {name: (finished_run / name).read_bytes() for name in (*FILES_OF_TEXT, "README.md")}
     texts = (toy / "test.en").read_text(encoding="utf-8").splitlines()[:3]
     ours = load(finished_run).translate(texts, beam=1)
     assert load(tmp_path / "new" / "shared").translate(texts, beam=1, max_extra=5) == ours
@@ -115,7 +116,7 @@ PUBLIC = {
 def test_a_public_checkpoint_becomes_one_that_transformers_opens_whole(tmp_path, kind, options, opener):
     found = getattr(public_models, kind)(tmp_path / "found", **options)
     export(found, tmp_path / "out", "huggingface")
-    assert {path.name for path in (tmp_path / "out").iterdir()} == OF_TEXT
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES_OF_TEXT
     theirs, told = getattr(transformers, opener).from_pretrained(tmp_path / "out", output_loading_info=True)
     assert not any(told.values()), told
     ours, again = load(found), load(tmp_path / "out")
@@ -186,7 +187,7 @@ def test_both_sentencepiece_models_of_marian_become_tokenizers(tmp_path):
     assert again.translate(texts, beam=1, max_extra=4) == ours.translate(texts, beam=1, max_extra=4)
 
 
-@pytest.mark.parametrize("name", [name for name in families.of_text() if families.get(name).MODEL_TYPES])
+@pytest.mark.parametrize("name", [name for name in OF_TEXT if families.get(name).MODEL_TYPES])
 def test_a_run_of_every_public_family_is_opened_whole_by_transformers(tmp_path, name):
     """Fresh weights of the family's toy size, with a tokenizer of its layout, as a run leaves them."""
     family = families.get(name)

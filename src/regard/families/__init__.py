@@ -24,11 +24,6 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def of_text() -> list[str]:
-    """Those that read text: the others read pictures, which have a size."""
-    return [name for name in names() if not hasattr(get(name).Config, "image_size")]
-
-
 def get(name: str) -> ModuleType:
     """The family's module. Raises SettingError for a name that is not in the folder."""
     if name not in names():

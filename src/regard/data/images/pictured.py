@@ -22,11 +22,8 @@ def read_pictured(path: Path, image_column: str, columns: Sequence[str]) -> list
         expected = "a folder of classes, or a table of pictures"
         raise DataError.because(path, "nothing there", expected, "check the path")
     if path.suffix.lower() == ".json":
-        expected, action = (
-            "a folder of classes, or a table as .jsonl or .tsv",
-            "add family=detr for boxes as COCO has them",
-        )
-        raise DataError.because(path, "a .json file", expected, action)
+        expected = "a folder of classes, or a table as .jsonl or .tsv"
+        raise DataError.because(path, "a .json file", expected, "add family=detr for boxes as COCO has them")
     found = _classes(path) if path.is_dir() else _table(path, image_column, columns)
     if not found:
         raise DataError.because(path, "no picture", f"files such as {SUFFIXES[0]} and {SUFFIXES[1]}", "check the path")

@@ -75,11 +75,6 @@ class Preparation:
         """What the model reads of eight-bit pixels."""
         return self.normalised(pixels.float() / 255)
 
-    def restored(self, images: Images) -> Images:
-        """Numbers between 0 and 1 again, to be drawn."""
-        mean, deviation = (images.new_tensor(one)[:, None, None] for one in (self.mean, self.deviation))
-        return (images * deviation + mean).clamp(0, 1)
-
     def to_table(self) -> dict[str, Any]:
         """The contents of ``preprocessor_config.json``, as transformers reads it."""
         square = {"height": self.size, "width": self.size}

@@ -43,6 +43,7 @@ from regard.training.loop import Feed
 COLUMNS = ("score", "%")
 STEPS = 2**16 - 1  # of a side: boxes are kept to a hundredth of a pixel of 640
 SHOWN = 12  # validation pictures in the report
+AT_ONCE = 64  # pictures in memory as numbers that a model reads
 SURE = 0.5  # of what is drawn there
 
 
@@ -182,16 +183,18 @@ class DetectionMaterial(Material):
         return {"valid_ap50": self._scores(self._found(module, 0.0, None)).ap50}
 
     def _found(self, module: Any, threshold: float, progress: Progress | None) -> list[list[Found]]:
-        pictures = [
-            Picture(self.preparation.images(stacked([self.pictures["valid"].row(row)]))[0], one.width, one.height)
-            for row, one in enumerate(self.truths)
-        ]
-        was_training = module.training
-        found = Detector(module, self.head.labels).detect(
-            pictures, threshold, threads=self.settings.threads, progress=progress
-        )
-        module.train(was_training)
+        detector, found = Detector(module, self.head.labels), list[list[Found]]()
+        for first in range(0, len(self.truths), AT_ONCE):
+            some = [self._picture(row) for row in range(first, min(first + AT_ONCE, len(self.truths)))]
+            found += detector.detect(some, threshold, threads=self.settings.threads)
+            if progress is not None:
+                progress(len(found))
         return found
+
+    def _picture(self, row: int) -> Picture:
+        """A validation picture as the model reads it."""
+        pixels = self.preparation.images(stacked([self.pictures["valid"].row(row)]))[0]
+        return Picture(pixels, self.truths[row].width, self.truths[row].height)
 
     def _scores(self, found: list[list[Found]]) -> DetectionScores:
         true = [[Truth(one.label, one.box, one.crowd) for one in picture.objects] for picture in self.truths]
