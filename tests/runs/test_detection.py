@@ -12,7 +12,6 @@ from PIL import Image
 from tests.runs.pictures import draw_objects
 
 import regard
-from regard.data.images.augmentation import Augmentation
 from regard.data.images.preparation import KEPT, Preparation
 from regard.errors import RunError
 
@@ -103,16 +102,6 @@ def test_transformers_finds_the_same(run, boxes):
     ):
         assert one.score == pytest.approx(score, abs=0.02)
         assert one.box == pytest.approx(box, abs=1.0)
-
-
-def test_a_mirrored_picture_has_mirrored_boxes():
-    images, boxes = torch.rand(1, 3, 4, 6), torch.tensor([[0.25, 0.5, 0.1, 0.2]])
-    mirrored, moved = Augmentation(flip=1.0).vary_marked(images, boxes)
-    assert torch.equal(mirrored, images.flip(-1))
-    torch.testing.assert_close(moved, torch.tensor([[0.75, 0.5, 0.1, 0.2]]))
-    same, still = Augmentation(flip=0.0).vary_marked(images, boxes)
-    assert torch.equal(same, images)
-    assert torch.equal(still, boxes)
 
 
 def test_proportions_are_kept_within_the_longest_side():

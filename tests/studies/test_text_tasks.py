@@ -12,13 +12,13 @@ from regard.data.batching import IGNORED
 from regard.data.builtin.constructions import Sentence
 from regard.data.builtin.lexicon import ANIMALS, PERSONS
 from regard.models.heads import Head
+from regard.studies.frame.verdict import hits_differ
 from regard.studies.text_tasks.few_labels import chosen_first
 from regard.studies.text_tasks.kinds import at_mask, from_left, from_nothing, kinds, translated, written_on
 from regard.studies.text_tasks.measures import (
     Nats,
     chain_rule_nats,
     hits,
-    hits_differ,
     hits_of_word_bag,
     nats_differ,
     next_token_nats,

@@ -10,8 +10,8 @@ import pytest
 
 from regard.errors import DataError
 from regard.studies import transfer
+from regard.studies.frame.curve import few_against_many, gain, gain_fades, over_logarithms
 from regard.studies.frame.study import Order
-from regard.studies.text_tasks.label_curve import few_against_many, gain, gain_fades, over_logarithms
 from regard.studies.transfer import MODEL, QUICK, SCRATCH, TUNED, run, verdict
 
 SHAPE = {**MODEL, "layers": 1, "d_model": 16, "d_ff": 16, "heads": 2, "longest": 16}

@@ -19,6 +19,9 @@ def study(
     ] = None,
     target: Annotated[Path | None, typer.Option(metavar="FILE", help="Their translations, line by line.")] = None,
     text: Annotated[Path | None, typer.Option(metavar="FILE", help="A text of yours instead of the built-in.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Pictures of yours: a folder for each class, or a table.")
+    ] = None,
     run: Annotated[Path | None, typer.Option(metavar="RUN", help="A trained run to look into as well.")] = None,
     tensor: Annotated[str | None, typer.Option(metavar="NAME", help="Which of RUN's tensors to look at.")] = None,
     seed: Annotated[int, typer.Option(help="Where chance starts.", min=0)] = 1,
@@ -38,6 +41,8 @@ def study(
     - `regard study bottleneck --source train.de --target train.en --out bottleneck` (hours, on your own)
 
     - `regard study embedding --text my-corpus.txt --out words`
+
+    - `regard study vision --images photos --quick` (a folder of pictures for each class)
     """
     from regard import studies
     from regard.cli.console import StudyProgress, messages, print_table
@@ -51,7 +56,7 @@ def study(
         return
     chosen = studies.get(name)
     watch = StudyProgress()
-    order = Order(quick, seed, text, run, tensor, source, target, repeats, watch, load)
+    order = Order(quick, seed, text, run, tensor, source, target, repeats, images, watch, load)
     chosen.check(order)
     folder = out if out is not None else Path(f"study-{name}")
     check_folder(folder, overwrite)

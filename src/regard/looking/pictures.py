@@ -16,21 +16,33 @@ ACROSS, SIDE = 6, 1.5  # pictures in a row, and inches of one
 WIDE = 3.2  # inches of one with boxes
 
 
-@styled()
 def classified(
     pictures: Sequence[np.ndarray], right: Sequence[str], said: Sequence[str], sure: Sequence[float]
 ) -> Figure:
     """[height, width, 3] pictures with the class that a model gives each, and with the right one where it errs."""
+    titles, colours = [], []
+    for gold, name, share in zip(right, said, sure, strict=True):
+        wrong = name != gold
+        titles.append(f"{name} {share:.0%}" + (f"\nis {gold}" if wrong else ""))
+        colours.append(VERMILION if wrong else FAINT)
+    return _titled(pictures, titles, colours)
+
+
+def named(pictures: Sequence[np.ndarray], names: Sequence[str]) -> Figure:
+    """[height, width, 3] pictures with their names."""
+    return _titled(pictures, names, [FAINT] * len(names))
+
+
+@styled()
+def _titled(pictures: Sequence[np.ndarray], titles: Sequence[str], colours: Sequence[str]) -> Figure:
     down = -(-len(pictures) // ACROSS)
     figure = new_figure(ACROSS * SIDE, down * (SIDE + 0.45))
     grid = figure.subplots(down, ACROSS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    for axes, picture, gold, name, share in zip(grid.flat, pictures, right, said, sure, strict=False):
+    for axes, picture, title, colour in zip(grid.flat, pictures, titles, colours, strict=False):
         draw_picture(axes, picture)
-        wrong = name != gold
-        title = f"{name} {share:.0%}" + (f"\nis {gold}" if wrong else "")
-        axes.set_title(title, fontsize=8, color=VERMILION if wrong else FAINT, pad=3)
+        axes.set_title(title, fontsize=8, color=colour, pad=3)
     return figure
 
 

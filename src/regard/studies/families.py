@@ -19,13 +19,13 @@ from regard.models.heads import Head
 from regard.studies.frame.arms import learn_wholly
 from regard.studies.frame.study import Findings, Order, Study
 from regard.studies.frame.summary import told
+from regard.studies.frame.verdict import hits_differ
 from regard.studies.text_tasks.kinds import Kind, kinds
 from regard.studies.text_tasks.measures import (
     Nats,
     bleu_differ,
     chain_rule_nats,
     hits,
-    hits_differ,
     hits_of_word_bag,
     nats_differ,
     to_others,

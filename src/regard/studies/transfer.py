@@ -14,11 +14,11 @@ from regard.config import setting
 from regard.data.builtin import sample
 from regard.data.corpus import read_table
 from regard.errors import DataError
+from regard.studies.frame.curve import accuracy_table, drawn, gain, gain_fades
 from regard.studies.frame.study import Findings, Order, Study
 from regard.studies.frame.summary import told
 from regard.studies.frame.verdict import Difference, share_of
 from regard.studies.text_tasks.few_labels import Material, chosen_first, cut, hits_of_frozen, pretrained, tuned
-from regard.studies.text_tasks.label_curve import accuracy_table, drawn, gain, gain_fades
 from regard.studies.text_tasks.measures import hits_of_word_bag
 from regard.studies.text_tasks.texts import tokenizer_of
 from regard.studies.text_tasks.who_acts import who_acts

@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 
 from regard.data.images import augmentation
-from regard.data.images.augmentation import Augmentation
+from regard.data.images.augmentation import Augmentation, boxes_moved
 
 STILL = {"flip": 0.0, "shift": 0.0}
 
@@ -123,6 +123,52 @@ def test_mixed_pictures_are_weighted_like_their_labels(images):
     torch.testing.assert_close(batch.images, expected)
     assert sorted(batch.others.tolist()) == labels.tolist()
     assert Augmentation().mix(images, labels).others is None
+
+
+def test_upside_down_is_upside_down(images):
+    turned = Augmentation(flip=0, shift=0, upside=1).vary(images)
+    torch.testing.assert_close(turned, images.flip(2), atol=1e-6, rtol=0)
+
+
+def around(image: torch.Tensor) -> torch.Tensor:
+    """The box of what is bright: centre and sides, as shares."""
+    height, width = image.shape[1:]
+    rows, columns = (torch.nonzero((image[0] > 0.75).any(axis))[:, 0] for axis in (1, 0))
+    low = torch.stack((columns.min() / width, rows.min() / height))
+    high = torch.stack(((columns.max() + 1) / width, (rows.max() + 1) / height))
+    return torch.cat(((low + high) / 2, high - low))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"flip": 1}, {"upside": 1}, {"shift": 0.3}, {"zoom": 0.4}, {"flip": 0.5, "shift": 0.2, "zoom": 0.3}]
+)
+def test_boxes_go_where_their_objects_go(settings):
+    image = torch.zeros(1, 3, 60, 80)
+    image[:, :, 20:32, 50:66] = 1
+    box = around(image[0])[None]
+    assert box[0].tolist() == pytest.approx([58 / 80, 26 / 60, 16 / 80, 12 / 60])
+    varied = Augmentation(**{"flip": 0, "shift": 0, **settings})
+    torch.manual_seed(5)
+    for _ in range(30):
+        found, moved, seen = varied.vary_marked(image, box)
+        if bool(seen):
+            # to a pixel at either end, as edges between pixels are soft
+            torch.testing.assert_close(moved[0], around(found[0]), atol=2 / 60, rtol=0)
+
+
+def test_a_box_is_cut_off_at_the_edge_and_given_up_where_less_than_a_quarter_is_left():
+    boxes = torch.tensor([[0.3, 0.5, 0.2, 0.2], [0.1, 0.5, 0.2, 0.4], [0.75, 0.5, 0.2, 0.2]])
+    left = torch.tensor([[1.0, 0, 0.4], [0, 1.0, 0]])  # all goes left by 0.2 of the width: sides run from −1 to 1
+    moved, seen = boxes_moved(boxes, left)
+    torch.testing.assert_close(moved[0], torch.tensor([0.1, 0.5, 0.2, 0.2]))
+    torch.testing.assert_close(moved[2], torch.tensor([0.55, 0.5, 0.2, 0.2]))
+    assert seen.tolist() == [True, False, True]
+    for share, stays in ((0.24, False), (0.26, True)):
+        beyond = torch.tensor([[0.4, 0.5, 0.2, 0.2]])  # its right edge, at 0.5, goes to 0.2 · share
+        away = torch.tensor([[1.0, 0, 2 * (0.5 - 0.2 * share)], [0, 1.0, 0]])
+        cut, (kept,) = boxes_moved(beyond, away)
+        assert bool(kept) is stays
+        torch.testing.assert_close(cut[0], torch.tensor([0.1 * share, 0.5, 0.2 * share, 0.2]))
 
 
 def test_the_same_chance_gives_the_same_pictures(images):

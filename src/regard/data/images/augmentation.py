@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,8 +19,11 @@ from regard.data.images.batches import ImageBatch
 from regard.notation import Images
 
 GREY = 0.5
+SEEN = 0.25  # of a box that is cut off at an edge, at least
 BRIGHTNESS = (0.299, 0.587, 0.114)  # of red, green and blue, as the eye sees them (ITU-R BT.601)
 SHARPENING = (1 / 13, 5 / 13)  # neighbours and middle of the blur that "sharpness" goes away from or towards (Pillow)
+
+Boxes = Float[Tensor, "objects 4"]  # centre across and down, width and height as shares of the picture
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Augmentation:
     """How a picture may vary. Shares and strengths are of each picture by itself."""
 
     flip: float = setting(0.5, help="share of the pictures that are mirrored", minimum=0.0, maximum=1.0)
+    upside: float = setting(0.0, help="share of the pictures that are turned upside down", minimum=0.0, maximum=1.0)
     shift: float = setting(0.125, help="largest move, as a share of the side", minimum=0.0, below=1.0)
     zoom: float = setting(0.0, help="sides become 1 − zoom to 1 + zoom times as long", minimum=0.0, below=1.0)
     turn: float = setting(0.0, help="largest turn, in degrees", minimum=0.0)
@@ -45,15 +50,14 @@ class Augmentation:
             images = changed_at_random(images, self.strength)
         return images if self.erase == 0 else erased(images, self.erase)
 
-    def vary_marked(self, images: Images, boxes: Tensor) -> tuple[Images, Tensor]:
-        """A picture [1, C, height, width] mirrored or not, with its boxes (centre and sides as shares), and recoloured.
+    def vary_marked(self, images: Images, boxes: Boxes) -> tuple[Images, Boxes, Bool[Tensor, " objects"]]:
+        """A picture [1, C, height, width] mirrored, moved, zoomed and recoloured, with its boxes; which are still seen.
 
-        What moves, turns or hides parts of it is left out: a box would no longer be around the whole of an object.
+        Turns, RandAugment, erasing and mixing are left out: a box would no longer be around its object.
         """
-        if float(torch.rand(())) < self.flip:
-            images = images.flip(-1)
-            boxes = torch.stack((1 - boxes[:, 0], *boxes[:, 1:].unbind(1)), 1)
-        return self._recoloured(images), boxes
+        maps = replace(self, turn=0.0)._maps(images)
+        boxes, seen = boxes_moved(boxes, maps[0])
+        return self._recoloured(moved(images, maps)), boxes, seen
 
     def _recoloured(self, images: Images) -> Images:
         if self.colour:
@@ -73,10 +77,11 @@ class Augmentation:
         """For each picture, where each of its new pixels comes from: [B, 2, 3]."""
         angle = _between(-self.turn, self.turn, images) * math.pi / 180
         scale = 1 / (1 + _between(-self.zoom, self.zoom, images))
-        mirror = 1 - 2 * (torch.rand(len(images)) < self.flip).float()
+        mirror = _signs(self.flip, images)
+        upright = _signs(self.upside, images) if self.upside else torch.ones(len(images))
         across, down = (2 * self._move(side, images) for side in (images.shape[3], images.shape[2]))
         cosine, sine = scale * angle.cos(), scale * angle.sin()
-        return affine(mirror * cosine, -sine, across, mirror * sine, cosine, down)
+        return affine(mirror * cosine, -sine * upright, across, mirror * sine, cosine * upright, down)
 
     def _move(self, side: int, images: Tensor) -> Tensor:
         """By whole pixels, as a share of the side: moved by parts of one, pictures would be softer than they are."""
@@ -88,6 +93,11 @@ def _between(least: float, most: float, images: Tensor) -> Tensor:
     return least + (most - least) * torch.rand(len(images))
 
 
+def _signs(share: float, images: Tensor) -> Tensor:
+    """−1 for this share of the pictures, 1 for the others."""
+    return 1 - 2 * (torch.rand(len(images)) < share).float()
+
+
 def affine(*numbers: Tensor) -> Tensor:
     """[B, 2, 3] of its six numbers, row by row."""
     return torch.stack(numbers, 1).unflatten(1, (2, 3))
@@ -97,6 +107,20 @@ def moved(images: Images, maps: Tensor) -> Images:
     """Every pixel comes from where ``maps`` says: sides run from −1 to 1, across first."""
     grid = functional.affine_grid(maps, list(images.shape), align_corners=False)
     return functional.grid_sample(images - GREY, grid, padding_mode="zeros", align_corners=False) + GREY
+
+
+def boxes_moved(boxes: Boxes, way: Float[Tensor, "2 3"]) -> tuple[Boxes, Bool[Tensor, " objects"]]:
+    """The same for the boxes of a picture that is not turned, cut off at its edges, and which of them are still seen.
+
+    A pixel at o comes from a·o + t, so that what was at i goes to (i − t)/a. An object is still seen where a quarter of
+    its box is.
+    """
+    scale, shift = way.diagonal(), way[:, 2]
+    middles = ((2 * boxes[:, :2] - 1 - shift) / scale + 1) / 2
+    sides = boxes[:, 2:] / scale.abs()
+    low, high = (middles - sides / 2).clamp(0, 1), (middles + sides / 2).clamp(0, 1)
+    seen = (high - low).prod(1) >= SEEN * sides.prod(1)
+    return torch.cat(((low + high) / 2, high - low), 1), seen
 
 
 def greys(images: Images) -> Tensor:

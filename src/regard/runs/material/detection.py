@@ -152,7 +152,7 @@ class DetectionMaterial(Material):
         return Detection()
 
     def feed(self) -> Feed:
-        """Pictures in another order each epoch, some of them mirrored, in other colours each time."""
+        """Pictures in another order each epoch, mirrored, moved, zoomed and recoloured anew each time."""
         size, seed = self.recipe.images.batch, self.settings.seed
         return Feed(
             epoch=lambda epoch: plan_pictures(len(self.train), size, seed, epoch),
@@ -171,10 +171,12 @@ class DetectionMaterial(Material):
         for row in rows.tolist():
             scaled = stacked([self.pictures[name].row(row)]).float() / 255
             shares = torch.from_numpy(store.row("box", row).astype(np.float32)).view(-1, 4) / STEPS
+            classes = torch.from_numpy(store.row("label", row).astype(np.int64))
             if varied:
-                scaled, shares = self.recipe.images.augment.vary_marked(scaled, shares)
+                scaled, shares, seen = self.recipe.images.augment.vary_marked(scaled, shares)
+                shares, classes = shares[seen], classes[seen]
             images.append(self.preparation.normalised(scaled)[0])
-            labels.append(torch.from_numpy(store.row("label", row).astype(np.int64)))
+            labels.append(classes)
             boxes.append(shares)
         return detection_batch(images, labels, boxes)
 

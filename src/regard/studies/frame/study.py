@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from regard.errors import SettingError
 from regard.studies.frame.watch import SILENT, Watch
 
-OPTIONS = ("source", "target", "text", "run", "tensor")  # what an order may name that not every study has a use for
+# What an order may name that not every study has a use for
+OPTIONS = ("source", "target", "text", "images", "run", "tensor")
 QUICK_SEEDS, FULL_SEEDS = 1, 3
 
 
@@ -20,10 +21,10 @@ QUICK_SEEDS, FULL_SEEDS = 1, 3
 class Order:
     """How a study is to be done: ``quick`` is smaller in everything.
 
-    ``source`` and ``target`` (sentence pairs), ``text`` and ``run`` take the place of a study's own data; ``tensor``
-    names the weights to look at in ``run``, where there is a choice. Everything that chance decides is repeated for
-    ``repeats`` seeds from ``seed`` on. ``watch`` is told how far the work is. ``open`` makes a model of ``run``: runs
-    stand above studies, so it is handed in.
+    ``source`` and ``target`` (sentence pairs), ``text``, ``images`` and ``run`` take the place of a study's own data;
+    ``tensor`` names the weights to look at in ``run``, where there is a choice. Everything that chance decides is
+    repeated for ``repeats`` seeds from ``seed`` on. ``watch`` is told how far the work is. ``open`` makes a model of
+    ``run``: runs stand above studies, so it is handed in.
     """
 
     quick: bool = False
@@ -34,6 +35,7 @@ class Order:
     source: Path | None = None
     target: Path | None = None
     repeats: int | None = None
+    images: Path | None = None
     watch: Watch = field(default=SILENT, compare=False)
     open: Callable[[Path], Any] | None = field(default=None, compare=False)
 

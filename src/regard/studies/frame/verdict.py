@@ -12,6 +12,8 @@ from regard.evaluation.interval import Interval, bootstrap_means, wilson
 from regard.evaluation.translation import against
 from regard.studies.frame.arms import Outcome
 
+TEXTS = "the test's texts"
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -91,6 +93,18 @@ def seeds_differ(first: Sequence[float], second: Sequence[float], digits: int = 
     found = over_seeds([after - before for before, after in zip(first, second, strict=True)])
     evidence = f"95 %: {found.low:z.{digits}f} to {found.high:z.{digits}f}, {len(first)} seeds"
     return Difference(found.value, found.low > 0 or found.high < 0, evidence, found.low, found.high)
+
+
+def over_test(differences: np.ndarray, over: str, digits: int) -> Difference:
+    """The mean of what differs in each of a test's items, of one seed, by bootstrap over them."""
+    return of_draws(float(differences.mean()), bootstrap_means(differences), over, digits)
+
+
+def hits_differ(first: Sequence[np.ndarray], second: Sequence[np.ndarray], over: str = TEXTS) -> Difference:
+    """Points of accuracy, second minus first: over the seeds, or of one seed over the test."""
+    if len(first) > 1:
+        return seeds_differ([100 * float(one.mean()) for one in first], [100 * float(one.mean()) for one in second])
+    return over_test(100 * (second[0] - first[0]), over, 1)
 
 
 def bleu_difference(first: Sequence[Outcome], second: Sequence[Outcome], references: Sequence[str]) -> Difference:

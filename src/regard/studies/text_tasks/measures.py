@@ -17,9 +17,8 @@ from torch import Tensor
 from regard.data.batching import IGNORED
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.decoding.classifier import Classifier
-from regard.evaluation.interval import bootstrap_means
 from regard.evaluation.translation import against, corpus_bleu
-from regard.studies.frame.verdict import Difference, of_draws, seeds_differ
+from regard.studies.frame.verdict import TEXTS, Difference, over_test, seeds_differ
 from regard.studies.text_tasks.texts import Ids, next_tokens
 from regard.studies.text_tasks.who_acts import Labelled
 
@@ -54,18 +53,11 @@ def hits_of_word_bag(train: Sequence[Labelled], test: Sequence[Labelled]) -> np.
     return np.array([float(one == label) for one, (_, label) in zip(found, test, strict=True)])
 
 
-def hits_differ(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Difference:
-    """Points of accuracy, second minus first: over the seeds, or of one seed over the texts."""
-    if len(first) > 1:
-        return seeds_differ([100 * float(one.mean()) for one in first], [100 * float(one.mean()) for one in second])
-    return _over_texts(100 * (second[0] - first[0]), 1)
-
-
 def nats_differ(first: Sequence[Nats], second: Sequence[Nats]) -> Difference:
     """Nats per token, second minus first: over the seeds, or of one seed over the texts."""
     if len(first) > 1:
         return seeds_differ([one.per_token for one in first], [one.per_token for one in second], digits=3)
-    return _over_texts((second[0].nats - first[0].nats) / first[0].tokens.mean(), 3)
+    return over_test((second[0].nats - first[0].nats) / first[0].tokens.mean(), TEXTS, 3)
 
 
 def bleu_differ(
@@ -83,10 +75,6 @@ def bleu_differ(
 def to_others(translations: Sequence[Sequence[str]]) -> list[list[str]]:
     """Each translation given to the sentence before its own: as fluent, but of something else."""
     return [[*one[1:], one[0]] for one in translations]
-
-
-def _over_texts(differences: np.ndarray, digits: int) -> Difference:
-    return of_draws(float(differences.mean()), bootstrap_means(differences), "the test's texts", digits)
 
 
 def word_frequency_nats(train: Ids, asked: Ids) -> Nats:

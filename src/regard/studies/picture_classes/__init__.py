@@ -1,0 +1,1 @@
+"""Pictures to tell apart, and the models that learn to."""
