@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,7 @@ from regard.errors import RegardError
 from regard.runs import finish as finishing
 from regard.runs import saving
 from regard.runs.train import train
+from regard.runs.watcher import Watcher
 from regard.training import checkpoint
 from regard.training.checkpoint import step_of, whole_checkpoints
 
@@ -79,17 +80,11 @@ class Tally:
     reached: set[str] = field(default_factory=set)
 
 
-class Onlooker:
+class Onlooker(Watcher):
     """Tells the parent of every checkpoint that was acknowledged."""
 
     def __init__(self, pipe: int) -> None:
         self.pipe = pipe
-
-    def stage(self, text: str) -> None: ...
-    def begin(self, steps: int, done: int) -> None: ...
-    def step(self, step: Any, memory: float) -> None: ...
-    def validated(self, record: Mapping[str, Any]) -> None: ...
-    def note(self, text: str) -> None: ...
 
     def saved(self, step: int) -> None:
         os.write(self.pipe, f"saved {step}\n".encode())

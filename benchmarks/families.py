@@ -16,6 +16,7 @@ from typing import Any
 
 from regard.config import merge
 from regard.runs.train import train
+from regard.runs.watcher import Watcher
 
 SHAPE = {"layers": 2, "d_model": 128, "d_ff": 256, "heads": 4, "dropout": 0.1}
 # Version 1.1, which learnt faster than 1.0 in a first try (LOG.md).
@@ -27,20 +28,8 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-class Silent:
+class Silent(Watcher):
     """A watcher who says nothing."""
-
-    def stage(self, text: str) -> None:
-        pass
-
-    def begin(self, steps: int, done: int) -> None:
-        pass
-
-    def step(self, step: Any, memory: float) -> None:
-        pass
-
-    def saved(self, step: int) -> None:
-        pass
 
     def validated(self, record: Any) -> None:
         print(f"    step {record['step']:>5}  {record['valid_loss']:.3f}", flush=True)

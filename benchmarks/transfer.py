@@ -19,6 +19,7 @@ from regard.config import merge, parse_overrides, read_toml
 from regard.evaluation.interval import Interval, wilson
 from regard.looking.figures import growth, save
 from regard.runs.train import train
+from regard.runs.watcher import Watcher
 
 # Passes over the labelled texts: few texts need many.
 EPOCHS = {100: 60, 1_000: 20, 10_000: 5}
@@ -30,23 +31,11 @@ ARMS = {
 }
 
 
-class Silent:
+class Silent(Watcher):
     """A watcher who says where things stand, in a line a run."""
-
-    def stage(self, text: str) -> None:
-        pass
 
     def begin(self, steps: int, done: int) -> None:
         print(f"  {steps} steps", flush=True)
-
-    def step(self, step: Any, memory: float) -> None:
-        pass
-
-    def saved(self, step: int) -> None:
-        pass
-
-    def validated(self, record: Any) -> None:
-        pass
 
     def note(self, text: str) -> None:
         print(f"  {text}", flush=True)

@@ -13,6 +13,7 @@ from tests.runs.pictures import describe, draw, draw_objects
 
 from regard.config import merge, parse_overrides
 from regard.runs.train import Outcome, train
+from regard.runs.watcher import Watcher
 from regard.training.loop import Step
 
 SMALL = (
@@ -23,28 +24,16 @@ SMALL = (
 ).split()
 
 
-class Watching:
+class Watching(Watcher):
     """Sees a run go on, and asks it to stop after the steps ``stops``."""
 
     def __init__(self, *stops: int) -> None:
         self.stops, self.notes, self.losses = stops, list[str](), list[float]()
 
-    def stage(self, text: str) -> None:
-        pass
-
-    def begin(self, steps: int, done: int) -> None:
-        pass
-
     def step(self, step: Step, memory: float) -> None:
         self.losses.append(step.loss)
         if step.number in self.stops:
             os.kill(os.getpid(), signal.SIGTERM)
-
-    def saved(self, step: int) -> None:
-        pass
-
-    def validated(self, record: Mapping[str, Any]) -> None:
-        pass
 
     def note(self, text: str) -> None:
         self.notes.append(text)

@@ -12,8 +12,8 @@ from regard.config import parse_overrides
 from regard.errors import SettingError
 from regard.runs.folder import load
 from regard.runs.journal import read_journal
-from regard.runs.material import KINDS
-from regard.runs.recipe import TASKS
+from regard.runs.material import KINDS, learn_tokenizers, prepare, read_corpus
+from regard.runs.recipe import TASKS, recipe_from
 
 PICTURES = ("pictures", "family=vit", "model.image_size=8", "model.patch=4", "images.batch=8")
 CAPTIONER = (
@@ -84,6 +84,17 @@ def test_a_run_that_was_stopped_comes_to_the_same_bytes(given, trained, tmp_path
         "image_classification": "classification",
         "detection": "detection",
     }.get(kind, "language")
+
+
+@pytest.mark.parametrize("name", [name for name in LEARNT if "," not in name])
+def test_preparing_tells_of_each_example_and_how_many_there_are(given, tmp_path, name):
+    corpus = read_corpus(recipe_from(given(*LEARNT[name])))
+    heard: list[tuple[int, int]] = []
+    prepare(corpus, tmp_path, *learn_tokenizers(corpus), progress=lambda *told: heard.append(told))
+    first = max(place for place, (done, _) in enumerate(heard) if done == 1)  # of those to train on, which come last
+    count = len(heard) - first
+    assert count > 10
+    assert heard[first:] == [(done, count) for done in range(1, count + 1)]
 
 
 @pytest.mark.parametrize("name", ["masked_token", "denoising", "span_corruption"])

@@ -23,11 +23,12 @@ from regard.errors import CheckpointError, DataError, RunError, SettingError, Tr
 from regard.runs.folder import load
 from regard.runs.journal import read_journal
 from regard.runs.train import Outcome, train
+from regard.runs.watcher import Watcher
 from regard.storage import damage
 from regard.training.loop import Step
 
 
-class Onlooker:
+class Onlooker(Watcher):
     """Remembers what it is told, and does ``act`` after each step."""
 
     def __init__(self, act: Callable[[int], object] = lambda number: None) -> None:
@@ -44,9 +45,6 @@ class Onlooker:
         assert memory > 10
         self.steps.append(step.number)
         self.act(step.number)
-
-    def saved(self, step: int) -> None:
-        pass
 
     def validated(self, record: Mapping[str, Any]) -> None:
         self.records.append(record)

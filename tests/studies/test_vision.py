@@ -143,8 +143,9 @@ def test_pictures_of_yours_are_parted_into_train_and_test(tmp_path):
 @pytest.mark.parametrize(("count", "classes"), [(50, ("dark", "light")), (120, ("light",))])
 def test_too_few_pictures_are_refused(tmp_path, count, classes):
     folder = folder_of(tmp_path, count, classes)
-    expected = f"got {count} pictures of {len(classes)} classes; expected at least 100 pictures of two classes or more; "
-    with pytest.raises(DataError, match=expected):
+    got = f"got {count} pictures of {len(classes)} classes; "
+    expected = "expected at least 100 pictures of two classes or more; give more of them, or none"
+    with pytest.raises(DataError, match=got + expected):
         run(Order(quick=True, images=folder))
 
 

@@ -105,12 +105,14 @@ class TrainingProgress:
             TextColumn("{task.fields[speed]:,.0f} " + f"{unit}/s"),
             TextColumn("{task.fields[memory]:,.0f} MiB"),
         )
+        self._preparing = _bar(self.console)
         self._loss = self._speed = 0.0
 
     def __enter__(self) -> TrainingProgress:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._preparing.stop()
         self._progress.stop()
 
     def stage(self, text: str) -> None:
@@ -122,8 +124,16 @@ class TrainingProgress:
         """A sentence for the user."""
         self.console.print(text, markup=False)
 
+    def prepared(self, done: int, total: int) -> None:
+        """Show how far the examples are; a set of them that is complete makes room for the next."""
+        if not self._preparing.tasks:
+            self._preparing.add_task("examples")
+            self._preparing.start()
+        self._preparing.update(self._preparing.task_ids[0], completed=done, total=total)
+
     def begin(self, steps: int, done: int) -> None:
         """Show the bar."""
+        self._preparing.stop()
         self._task = self._progress.add_task("training", total=steps, completed=done, loss=0.0, speed=0.0, memory=0.0)
         self._progress.start()
 
@@ -142,7 +152,7 @@ class TrainingProgress:
         """One line of validation figures."""
         further = "".join(
             f"   {name} {100 * record[key]:.2f} %"
-            for key, name in (("valid_accuracy", "accuracy"), ("valid_recall", "recall"))
+            for key, name in (("valid_accuracy", "accuracy"), ("valid_recall", "recall"), ("valid_ap50", "AP50"))
             if key in record
         )
         if "valid_bleu" in record:

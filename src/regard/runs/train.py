@@ -95,7 +95,7 @@ def _train(
     with appearing(folder) as partial:
         tokenizers = start.tokenizers if start else learn_tokenizers(corpus)
         write_tokenizers(partial, *tokenizers)
-        for note in prepare(corpus, partial, *tokenizers, force=force):
+        for note in prepare(corpus, partial, *tokenizers, force=force, progress=watcher.prepared):
             watcher.note(note)
         if start is not None:
             start.begun().write(partial / DATA)

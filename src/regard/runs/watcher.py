@@ -14,6 +14,9 @@ class Watcher(Protocol):
     def stage(self, text: str) -> None:
         """A new part of the work has begun."""
 
+    def prepared(self, done: int, total: int) -> None:
+        """So many of the examples to train on are on the disk as numbers."""
+
     def begin(self, steps: int, done: int) -> None:
         """Training begins, with ``done`` of its ``steps`` behind it."""
 

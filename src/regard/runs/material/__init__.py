@@ -13,7 +13,7 @@ from types import MappingProxyType, ModuleType
 from regard.data.lines import dropped_bytes
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.runs.material import captions, couples, detection, images, labelled, next_token, noised, pairs, texts
-from regard.runs.material.contract import Corpus, Material, is_prepared
+from regard.runs.material.contract import Corpus, Material, Preparing, is_prepared, unwatched
 from regard.runs.recipe import Recipe
 from regard.runs.room import refuse_too_large
 
@@ -70,15 +70,18 @@ def learn_tokenizers(corpus: Corpus) -> Tokenizers:
     return found
 
 
-def prepare(corpus: Corpus, folder: Path, *tokenizers: Tokenizer, force: bool = False) -> list[str]:
+def prepare(
+    corpus: Corpus, folder: Path, *tokenizers: Tokenizer, force: bool = False, progress: Preparing = unwatched
+) -> list[str]:
     """Write everything that training reads into the run ``folder``, and say what the user should know of it.
 
+    ``progress`` hears how many of the examples to train on are done, and how many there are.
     Raises SettingError, before anything is written, where the model would not fit into memory; with ``force`` that is
     one of the notes.
     """
     sizes = [one.size for one in tokenizers] or [0, 0]
     warning = refuse_too_large(corpus.recipe, *sizes, shared=len(set(map(id, tokenizers))) < 2, force=force)
-    notes: list[str] = KINDS[corpus.recipe.task.kind][0].prepare(corpus, folder, *tokenizers)
+    notes: list[str] = KINDS[corpus.recipe.task.kind][0].prepare(corpus, folder, *tokenizers, progress=progress)
     return [warning, *notes] if warning else notes
 
 

@@ -29,14 +29,17 @@ from regard.evaluation.captions import captions
 from regard.evaluation.translation import corpus_bleu
 from regard.runs.material.contract import (
     DATA,
+    Preparing,
     Progress,
     Results,
     TokenMaterial,
     batches_of,
+    counted,
     held_out,
     layout_of,
     named_file,
     notes_of,
+    unwatched,
     write_facts,
 )
 from regard.runs.material.images import Sound
@@ -122,7 +125,9 @@ def learn_tokenizers(corpus: CaptionCorpus) -> tuple[Tokenizer, Tokenizer]:
     return one, one
 
 
-def prepare(corpus: CaptionCorpus, folder: Path, source: Tokenizer, target: Tokenizer) -> list[str]:
+def prepare(
+    corpus: CaptionCorpus, folder: Path, source: Tokenizer, target: Tokenizer, progress: Preparing = unwatched
+) -> list[str]:
     """Decode every picture into the run ``folder``, once; what this returns is for the user to know."""
     recipe, data = corpus.recipe, folder / DATA
     preparation = recipe.images.preparation(recipe.model.image_size)
@@ -131,7 +136,7 @@ def prepare(corpus: CaptionCorpus, folder: Path, source: Tokenizer, target: Toke
     for name in ("valid", "train"):
         files = list(dict.fromkeys(one.file for one in rows[name]))
         sound = Sound(preparation, drop=recipe.images.bad == "drop")
-        write_pictures(data / f"{name}_pictures", sound.pixels(files))
+        write_pictures(data / f"{name}_pictures", counted(sound.pixels(files), len(files), progress))
         whole = [file for number, file in enumerate(files) if number not in sound.bad]
         places = {file: str(number) for number, file in enumerate(whole)}
         rows[name] = [one for one in rows[name] if one.file in places]

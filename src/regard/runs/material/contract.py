@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -28,6 +28,8 @@ from regard.training.loop import Feed, Task
 DATA, FACTS = "data", "facts.json"
 MUCH_UNKNOWN, LOOKED_AT = 0.2, 1_000_000  # the share of unknown tokens that is told, among so many
 Progress = Callable[[int], None]
+Row = TypeVar("Row")
+Preparing = Callable[[int, int], None]  # is told how many examples are prepared, of how many
 
 
 class Corpus(Protocol):
@@ -39,7 +41,7 @@ class Corpus(Protocol):
 
     @property
     def kept(self) -> int:
-        """How many examples there are to train on."""
+        """How many examples were read, and not left out."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -151,6 +153,17 @@ class TokenMaterial(Material):
 def layout_of(recipe: Recipe) -> Layout:
     """How the special tokens of the recipe's family stand."""
     return LAYOUTS[families.get(recipe.family).LAYOUT]
+
+
+def unwatched(done: int, total: int) -> None:
+    """For ``prepare`` where nobody waits."""
+
+
+def counted(rows: Iterable[Row], total: int, progress: Preparing) -> Iterator[Row]:
+    """The same rows; ``progress`` hears of each."""
+    for done, row in enumerate(rows, start=1):
+        yield row
+        progress(done, total)
 
 
 def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:

@@ -23,16 +23,19 @@ from regard.evaluation.retrieval import retrieval
 from regard.models.heads import Head
 from regard.runs.material.contract import (
     DATA,
+    Preparing,
     Progress,
     Results,
     TokenMaterial,
     batches_of,
+    counted,
     dropped_note,
     held_out,
     layout_of,
     longest_text,
     named_file,
     notes_of,
+    unwatched,
     write_facts,
 )
 from regard.runs.recipe import DataSettings, Recipe
@@ -109,11 +112,13 @@ def learn_tokenizers(corpus: CoupleCorpus) -> tuple[Tokenizer, Tokenizer]:
     return one, one
 
 
-def prepare(corpus: CoupleCorpus, folder: Path, source: Tokenizer, target: Tokenizer) -> list[str]:
+def prepare(
+    corpus: CoupleCorpus, folder: Path, source: Tokenizer, target: Tokenizer, progress: Preparing = unwatched
+) -> list[str]:
     """Write everything that training reads into the run ``folder``; what this returns is for the user to know."""
     encoders = dict(zip(NAMES, (source, target), strict=True))
     write_columns(folder / DATA / "valid", iter(corpus.valid), encoders)
-    train = write_columns(folder / DATA / "train", iter(corpus.train), encoders)
+    train = write_columns(folder / DATA / "train", counted(corpus.train, corpus.kept, progress), encoders)
     write_facts(folder, {"texts": corpus.kept})
     return notes_of(train, NAMES[0], source, corpus.recipe)
 

@@ -27,11 +27,14 @@ from regard.models.heads import Head
 from regard.runs.material.contract import (
     DATA,
     Material,
+    Preparing,
     Progress,
     Results,
     batches_of,
+    counted,
     held_out,
     named_file,
+    unwatched,
     write_facts,
 )
 from regard.runs.material.images import Sound
@@ -90,15 +93,16 @@ def learn_tokenizers(corpus: DetectionCorpus) -> tuple[()]:
     return ()
 
 
-def prepare(corpus: DetectionCorpus, folder: Path) -> list[str]:
+def prepare(corpus: DetectionCorpus, folder: Path, progress: Preparing = unwatched) -> list[str]:
     """Decode every picture into the run ``folder``; what this returns is for the user to know."""
     recipe, data = corpus.recipe, folder / DATA
     preparation = preparation_of(recipe)
     preparation.write(folder)
-    notes, kept = [], {"train": corpus.train, "valid": corpus.valid}
+    notes, kept = [], {"valid": corpus.valid, "train": corpus.train}
     for name, pictures in kept.items():
         sound = Sound(preparation, drop=recipe.images.bad == "drop")
-        write_pictures(data / f"{name}_pictures", sound.pixels(one.file for one in pictures))
+        pixels = sound.pixels(one.file for one in pictures)
+        write_pictures(data / f"{name}_pictures", counted(pixels, len(pictures), progress))
         kept[name] = [one for number, one in enumerate(pictures) if number not in sound.bad]
         encoders = {"label": Numbers(len(corpus.labels)), "box": Numbers(STEPS + 1)}
         write_columns(data / name, (_row(one, corpus.labels) for one in kept[name]), encoders)

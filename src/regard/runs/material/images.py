@@ -26,11 +26,14 @@ from regard.models.heads import Head
 from regard.runs.material.contract import (
     DATA,
     Material,
+    Preparing,
     Progress,
     Results,
     batches_of,
+    counted,
     held_out,
     named_file,
+    unwatched,
     write_facts,
 )
 from regard.runs.material.labelled import LABELS, chosen_rows
@@ -93,7 +96,7 @@ def learn_tokenizers(corpus: PictureCorpus) -> tuple[()]:
     return ()
 
 
-def prepare(corpus: PictureCorpus, folder: Path) -> list[str]:
+def prepare(corpus: PictureCorpus, folder: Path, progress: Preparing = unwatched) -> list[str]:
     """Decode every picture into the run ``folder``; what this returns is for the user to know."""
     recipe, data = corpus.recipe, folder / DATA
     preparation = recipe.images.preparation(recipe.model.image_size)
@@ -101,7 +104,8 @@ def prepare(corpus: PictureCorpus, folder: Path) -> list[str]:
     notes, drops = [], recipe.images.bad == "drop"
     for name, pictures in (("valid", corpus.valid), ("train", corpus.train)):
         sound = Sound(preparation, drop=drops)
-        write_pictures(data / f"{name}_pictures", sound.pixels(file for file, _ in pictures))
+        pixels = sound.pixels(file for file, _ in pictures)
+        write_pictures(data / f"{name}_pictures", counted(pixels, len(pictures), progress))
         kept = [said[-1:] for number, (_, said) in enumerate(pictures) if number not in sound.bad]
         write_columns(data / name, kept, {"label": corpus.labels})
         notes += sound.notes()

@@ -24,16 +24,19 @@ from regard.evaluation.tagging import tagging
 from regard.models.heads import Head
 from regard.runs.material.contract import (
     DATA,
+    Preparing,
     Progress,
     Results,
     TokenMaterial,
     batches_of,
+    counted,
     dropped_note,
     held_out,
     layout_of,
     longest_text,
     named_file,
     notes_of,
+    unwatched,
     write_facts,
 )
 from regard.runs.recipe import DataSettings, Recipe
@@ -150,7 +153,9 @@ def learn_tokenizers(corpus: LabelledCorpus) -> tuple[Tokenizer, Tokenizer]:
     return one, one
 
 
-def prepare(corpus: LabelledCorpus, folder: Path, source: Tokenizer, target: Tokenizer) -> list[str]:
+def prepare(
+    corpus: LabelledCorpus, folder: Path, source: Tokenizer, target: Tokenizer, progress: Preparing = unwatched
+) -> list[str]:
     """Write everything that training reads into the run ``folder``; what this returns is for the user to know."""
     data = folder / DATA
     encoders: dict[str, Encoder] = {"text": source}
@@ -160,7 +165,8 @@ def prepare(corpus: LabelledCorpus, folder: Path, source: Tokenizer, target: Tok
         encoders |= {"second": source}
     encoders |= {"label": corpus.labels}
     write_columns(data / "valid", _columns(corpus.recipe, corpus.valid), encoders)
-    train = write_columns(data / "train", _columns(corpus.recipe, corpus.train), encoders)
+    rows = counted(_columns(corpus.recipe, corpus.train), corpus.kept, progress)
+    train = write_columns(data / "train", rows, encoders)
     corpus.labels.save(data / LABELS)
     write_facts(folder, {"texts": corpus.kept, "samples": [list(row) for row in corpus.valid[:12]]})
     return notes_of(train, "text", source, corpus.recipe)

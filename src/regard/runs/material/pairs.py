@@ -33,15 +33,18 @@ from regard.models.heads import LANGUAGE
 from regard.models.public import Fit
 from regard.runs.material.contract import (
     DATA,
+    Preparing,
     Progress,
     Results,
     TokenMaterial,
     batches_of,
+    counted,
     held_out,
     layout_of,
     notes_of,
     refuse_changes,
     state_of,
+    unwatched,
     write_facts,
 )
 from regard.runs.model import Model
@@ -157,11 +160,14 @@ def learn_tokenizers(corpus: PairCorpus) -> tuple[Tokenizer, Tokenizer]:
     )
 
 
-def prepare(corpus: PairCorpus, folder: Path, source: Tokenizer, target: Tokenizer) -> list[str]:
+def prepare(
+    corpus: PairCorpus, folder: Path, source: Tokenizer, target: Tokenizer, progress: Preparing = unwatched
+) -> list[str]:
     """Write everything that training reads into the run ``folder``; what this returns is for the user to know."""
     longest = corpus.recipe.data.max_tokens
     data = folder / DATA
-    train = write_store(data / "train", corpus.train(), source, target, longest)
+    pairs = counted(corpus.train(), corpus.kept - (len(corpus.valid) if corpus.every else 0), progress)
+    train = write_store(data / "train", pairs, source, target, longest)
     write_store(data / "valid", corpus.valid, source, target, longest)
     # Those that the store leaves out as too long are not translated either: the model may have no positions for them.
     sides = (zip(*corpus.valid, strict=True), (source, target))

@@ -25,10 +25,12 @@ from regard.errors import DataError, SettingError
 from regard.evaluation.perplexity import Perplexity
 from regard.runs.material.contract import (
     DATA,
+    Preparing,
     Progress,
     Results,
     TokenMaterial,
     batches_of,
+    counted,
     dropped_note,
     held_out,
     layout_of,
@@ -36,6 +38,7 @@ from regard.runs.material.contract import (
     notes_of,
     refuse_changes,
     state_of,
+    unwatched,
     write_facts,
 )
 from regard.runs.material.loss import task_loss
@@ -58,6 +61,11 @@ class TextCorpus:
     every: int
     notes: tuple[str, ...] = ()
     state: tuple[tuple[str, int, int], ...] = ()
+
+    @property
+    def held(self) -> int:
+        """Texts that are wholly held out."""
+        return -(-self.kept // self.every) if self.every and self.kept > 1 else 0
 
     def train(self) -> Iterator[str]:
         """The texts to train on. Raises DataError where the file has changed since it was read first."""
@@ -132,10 +140,13 @@ def learn_tokenizers(corpus: TextCorpus) -> tuple[Tokenizer, Tokenizer]:
     return one, one
 
 
-def prepare(corpus: TextCorpus, folder: Path, source: Tokenizer, target: Tokenizer) -> list[str]:
+def prepare(
+    corpus: TextCorpus, folder: Path, source: Tokenizer, target: Tokenizer, progress: Preparing = unwatched
+) -> list[str]:
     """Write everything that training reads into the run ``folder``; what this returns is for the user to know."""
     data = folder / DATA
-    train = write_columns(data / "train", ((text,) for text in corpus.train()), {TEXT: source})
+    texts = counted(corpus.train(), corpus.kept - corpus.held, progress)
+    train = write_columns(data / "train", ((text,) for text in texts), {TEXT: source})
     write_columns(data / "valid", ((text,) for text in corpus.valid()), {TEXT: source})
     sizes = [(len(text.encode()), len(text.split())) for text in corpus.valid()]
     facts = {"valid_bytes": sum(size for size, _ in sizes), "valid_words": sum(words for _, words in sizes)}
