@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from regard.data.tokenizers.tokenizer import TokenizerSettings, train_tokenizer
 from regard.decoding.settings import DecodingSettings
 from regard.errors import RunError, SettingError
 from regard.families import captioner, detr, resnet, vit
+from regard.looking import picture_looks
 from regard.looking.figures import save
+from regard.looking.page.write import page
+from regard.looking.picture_looks import looks_at_picture
 from regard.looking.seeing import Glance, lit, see, seen
 from regard.models.heads import LANGUAGE, Head
 from regard.models.public import Fit
@@ -129,6 +133,91 @@ def test_it_becomes_a_picture(picture, tmp_path):
         assert (tmp_path / name).stat().st_size > 1000
     many = replace(sight, glances=tuple(Glance(str(n), sight.glances[1].cells) for n in range(7)))
     assert len(seen(many).axes) == 10
+
+
+# For the page --------------------------------------------------------------------------------------------------------
+
+
+def shown_in(look) -> Image.Image:
+    with Image.open(io.BytesIO(look.source.picture)) as image:
+        return image.convert("RGB")
+
+
+@pytest.mark.parametrize("decoder", ["recurrent", "transformer"])
+def test_a_page_s_look_at_a_caption_has_its_words_over_the_cells(picture, decoder):
+    tokenizer = train_tokenizer(["a dog", "two cats"] * 20, TokenizerSettings(size=300))
+    tokenizer, _ = tokenizer.extended(["<2en>", "<2de>"])
+    config = replace(captioner.TOY, decoder=decoder, heads=2)
+    model = opened(captioner, config, LANGUAGE, Preparation(16), (tokenizer, tokenizer))
+    (look,) = looks_at_picture(model, picture, "de")
+    (found,) = model.captioner.caption([picture], model.decoding, "de")
+    assert look.text == found.text
+    assert (look.source.rows, look.source.columns, look.source.before) == (2, 2, ())
+    assert len(look.target) == len(look.fed) == look.attention.cross.shape[2] == len(found.ids) + 1
+    means = look.attention.cross.mean((0, 1))
+    for row, glance in zip(means, see(model, picture, "de").glances, strict=True):
+        torch.testing.assert_close(row, glance.cells.flatten())
+    # what the search says of its best caption, without the length penalty
+    assert sum(look.log_probabilities) == pytest.approx(found.n_best[0].log_probability, abs=1e-4)
+    assert shown_in(look).tobytes() == picture.tobytes()
+    assert len(page([look], "single", "a picture")) > 10_000
+
+
+def test_a_page_s_look_at_a_class_has_the_class_token_before_the_patches(picture):
+    model = opened(vit, replace(vit.TOY, image_size=16), CLASSES, Preparation(16))
+    (look,) = looks_at_picture(model, picture)
+    assert (look.source.rows, look.source.columns, len(look.source.before)) == (4, 4, 1)
+    assert look.attention.encoder.shape == (2, 4, 17, 17)
+    assert sum(look.classes.values()) == pytest.approx(1, abs=1e-5)
+    (glance,) = see(model, picture).glances
+    row = look.summaries["rollout"][0, 1:]
+    torch.testing.assert_close(row / row.sum(), glance.cells.flatten())
+    assert max(look.classes, key=look.classes.get) == glance.title.split()[0]
+
+
+def test_a_page_s_looks_at_attention_inside_a_cnn_are_one_for_each_grid(picture):
+    model = opened(resnet, replace(LOOKING, image_size=16), CLASSES, Preparation(16))
+    looks = looks_at_picture(model, picture)
+    assert [look.attention.encoder.shape for look in looks] == [(1, 2, 256, 256), (1, 2, 64, 64)]
+    glances = see(model, picture, cell=(1, 2)).glances
+    for look, glance, side in zip(looks, glances, (16, 8), strict=True):
+        torch.testing.assert_close(look.attention.encoder[0].mean(0)[side + 2], glance.cells.flatten())
+    assert len(page(looks, "models", "a picture")) > 100_000
+
+
+def test_a_page_s_look_at_objects_has_their_queries_and_frames():
+    wide = Image.fromarray(np.full((24, 40, 3), 255, np.uint8))
+    model = opened(detr, detr.TOY, Head("detection", ("cell",)), Preparation(24, KEPT, longest=60))
+    model.module.class_head.bias.data.copy_(torch.tensor([9.0, -9.0]))
+    torch.nn.init.normal_(model.module.decoder.queries, std=20.0)
+    (look,) = looks_at_picture(model, wide)
+    glances = see(model, wide).glances
+    assert look.target.labels == [glance.title for glance in glances]
+    assert look.attention.encoder.shape == (2, 4, 15, 15)
+    for row, glance in zip(look.attention.cross[-1].mean(0), glances, strict=True):
+        torch.testing.assert_close(row, glance.cells.flatten())
+    framed = np.asarray(shown_in(look))
+    assert framed.shape[1] / framed.shape[0] == pytest.approx(40 / 24)
+    left, top, _, bottom = glances[0].objects[0].box
+    scale = framed.shape[1] / 40
+    middle = framed[round((top + bottom) / 2 * scale), min(round(left * scale), framed.shape[1] - 1)]
+    assert middle.min() < 200  # on the frame's left side, where the picture is white
+    model.module.class_head.bias.data.copy_(torch.tensor([-9.0, 9.0]))
+    (nothing,) = looks_at_picture(model, wide)
+    assert nothing.target is None
+    assert page([nothing], "single", "a picture")
+
+
+def test_of_many_cells_a_page_has_the_mean_of_the_heads_or_nothing(picture, monkeypatch):
+    model = opened(vit, replace(vit.TOY, image_size=16), CLASSES, Preparation(16))
+    whole = looks_at_picture(model, picture)[0].attention.encoder
+    monkeypatch.setattr(picture_looks, "AT_MOST", whole.numel() - 1)
+    torch.testing.assert_close(looks_at_picture(model, picture)[0].attention.encoder, whole.mean(1, keepdim=True))
+    monkeypatch.setattr(picture_looks, "AT_MOST", whole.numel() // 4 - 1)
+    assert not len(looks_at_picture(model, picture)[0].attention.encoder)
+
+
+# What goes wrong -----------------------------------------------------------------------------------------------------
 
 
 def test_what_cannot_be_seen_is_said(picture):

@@ -290,7 +290,11 @@ def test_look_draws_where_the_model_looks(run, command, pictures, tmp_path):
     assert ended.code == 0, ended.err
     assert ended.out.split()[0] in CLASSES
     assert (tmp_path / "where.png").stat().st_size > 1000
-    told = refused(command, "look", run, file, "--out", tmp_path / "where.html")
-    assert "expected a .png, .svg or .pdf where a model reads pictures; use --out where.png." in told
+    ended = command("look", run, file, "--out", tmp_path / "where.html")
+    assert ended.code == 0, ended.err
+    assert all(f"{name} " in ended.out for name in CLASSES)
+    assert "data:image/png;base64," in (tmp_path / "where.html").read_text(encoding="utf-8")
+    told = refused(command, "look", run, file, "--cell", "1,1", "--out", tmp_path / "where.html")
+    assert "--cell: got 1,1; expected nothing with a page, where cells are chosen; leave it out." in told
     told = refused(command, "look", run, file, "--cell", "here", "--out", tmp_path / "a.png")
     assert "--cell: got here; expected a row and a column, such as 3,4; write it so." in told

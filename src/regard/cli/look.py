@@ -61,6 +61,8 @@ def look(
     - `regard look runs/de-en "Ein Hund läuft." --checkpoints --out learning.html`
 
     - `regard look runs/emoji heart.png --language de --out where.png`
+
+    - `regard look runs/cells blood.jpg --out where.html`
     """
     from regard.looking.figures import save
     from regard.looking.looks import look_at
@@ -94,11 +96,18 @@ def _see(model: Model, file: Path, language: str | None, cell: str | None, out: 
     """Where a model looks in a picture."""
     from regard.errors import SettingError
     from regard.looking.figures import save
+    from regard.looking.page.write import page
+    from regard.looking.picture_looks import looks_at_picture
     from regard.looking.seeing import see, seen
+    from regard.storage import write_file
 
     if out.suffix.lower() == PAGE:
-        expected = "a .png, .svg or .pdf where a model reads pictures"
-        raise SettingError.because("--out", out.name, expected, f"use --out {out.stem}.png")
+        if cell is not None:
+            raise SettingError.because("--cell", cell, "nothing with a page, where cells are chosen", "leave it out")
+        looks = looks_at_picture(model, file, language)
+        write_file(out, page(looks, "models" if len(looks) > 1 else "single", file.name))
+        print(looks[0].text or ", ".join(f"{name} {share:.0%}" for name, share in looks[0].classes.items()))
+        return
     sight = see(model, file, language, _place(cell))
     save(seen(sight), out)
     for glance in sight.glances:

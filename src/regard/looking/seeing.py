@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,35 +13,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from regard.data.images.picture import opened
-from regard.data.images.preparation import Preparation, stacked
-from regard.errors import RunError, SettingError
+from regard.errors import SettingError
 from regard.looking.attribution.rollout import rollout
+from regard.looking.picture_runs import Opened, View, is_square, judged, objects_in, told, view
 from regard.looking.pictures import draw_boxes, draw_picture
-from regard.looking.recording import capture
 from regard.looking.style import new_figure, styled
-from regard.models.heads import Head
 
 SIDE, ACROSS = 2.0, 5  # inches of a picture, and how many stand in a row
-MOST = 9  # objects that are drawn
-SURE = 0.3  # of an object, at least
 PALE = 0.35  # what is left of the dark where nothing was looked at
-
-
-class Opened(Protocol):
-    """A model that reads pictures, as ``regard.load`` opens one."""
-
-    @property
-    def module(self) -> Any:
-        """Its network."""
-
-    @property
-    def head(self) -> Head:
-        """What it predicts."""
-
-    @property
-    def preparation(self) -> Preparation | None:
-        """What is done with a picture before."""
 
 
 @dataclass(frozen=True)
@@ -73,44 +52,26 @@ def see(
     each query's attention in the last layer, with the box that it found. Where a layer has several heads it is their
     mean. Raises RunError for a model without attention, SettingError for a cell that is not there.
     """
-    preparation = model.preparation
-    if preparation is None or not any(model.module.attentions().values()):
-        got = "a model that has no attention to a picture"
-        action = "use a ViT, a captioner, DETR, or attention inside a CNN"
-        raise RunError.because("look", got, "one that has some", action)
-    whole = opened(picture)
-    pixels = stacked([preparation.pixels(whole)])
-    images = preparation.images(pixels)
-    shown = pixels[0].permute(1, 2, 0).numpy()
+    viewed = view(model, picture)
     if model.head.kind == "detection":
-        return Sight(shown, whole.size, _objects(model, whole, images), model.head.labels)
-    if model.head.kind == "language":
-        return Sight(shown, whole.size, _words(model, images, language))
-    return Sight(shown, whole.size, _class(model, images, cell))
+        return Sight(viewed.shown, viewed.whole.size, _objects(model, viewed), model.head.labels)
+    glances = _words(model, viewed, language) if model.head.kind == "language" else _class(model, viewed, cell)
+    return Sight(viewed.shown, viewed.whole.size, glances)
 
 
-def _words(model: Any, images: Tensor, language: str | None) -> tuple[Glance, ...]:
-    """The caption, piece by piece, under teacher forcing of itself."""
-    captioner = model.captioner
-    settings = captioner.settled(model.decoding, language)
-    (found,) = captioner.of_images(images, torch.zeros(1, dtype=torch.long), settings)
-    module, ids = model.module, [*found.ids, model.module.eos]
-    fed = torch.tensor([[module.start, *ids[:-1]]])
-    with torch.inference_mode(), capture(module) as trace:
-        module(images, fed)
-    weights = trace.of("cross").mean((0, 2))[0]  # of layers and heads
-    pieces = model.target_tokenizer.pieces_of(ids)
+def _words(model: Any, seen: View, language: str | None) -> tuple[Glance, ...]:
+    caption = told(model, seen.images, language)
+    weights = caption.trace.of("cross").mean((0, 2))[0]  # of layers and heads
+    pieces = model.target_tokenizer.pieces_of(caption.ids)
     return tuple(Glance(piece, _grid(row)) for piece, row in zip(pieces, weights, strict=True))
 
 
-def _class(model: Opened, images: Tensor, cell: tuple[int, int] | None) -> tuple[Glance, ...]:
-    with torch.inference_mode(), capture(model.module) as trace:
-        shares = model.module.classify(images).softmax(-1)[0]
+def _class(model: Opened, seen: View, cell: tuple[int, int] | None) -> tuple[Glance, ...]:
+    shares, found = judged(model, seen.images)
     best = int(shares.argmax())
     name = model.head.labels[best] if model.head.labels else "the picture"
-    layers = [calls[0][0].mean(0) for calls in trace.calls["encoder"]]
-    square = (layers[0].shape[-1]) ** 0.5
-    if square == int(square):
+    layers = [weights.mean(0) for weights in found]
+    if is_square(layers[0].shape[-1]):
         return tuple(_from_cell(weights, cell, number) for number, weights in enumerate(layers, start=1))
     rolled = rollout(torch.stack(layers)[:, None])[0, 1:]
     title = f"{name} {float(shares[best]):.0%}" if model.head.labels else name
@@ -126,17 +87,10 @@ def _from_cell(weights: Tensor, cell: tuple[int, int] | None, number: int) -> Gl
     return Glance(f"attention {number}, from {row},{column}", _grid(weights[row * side + column]))
 
 
-def _objects(model: Any, picture: Image.Image, images: Tensor) -> tuple[Glance, ...]:
-    (found,) = model.detect([picture], SURE)
-    real = torch.ones(1, *images.shape[2:], dtype=torch.bool)
-    with torch.inference_mode(), capture(model.module) as trace:
-        grid, _ = model.module.see(images, real)
-        model.module(images, real)
+def _objects(model: Any, seen: View) -> tuple[Glance, ...]:
+    found, trace, grid = objects_in(model, seen)
     last = trace.calls["cross"][-1][0][0].mean(0)
-    return tuple(
-        Glance(f"{one.label} {one.score:.0%}", last[one.query].unflatten(0, grid.shape[2:]), (one,))
-        for one in found[:MOST]
-    )
+    return tuple(Glance(f"{one.label} {one.score:.0%}", last[one.query].unflatten(0, grid), (one,)) for one in found)
 
 
 def _grid(row: Tensor) -> Tensor:
