@@ -281,7 +281,7 @@ def test_summaries_are_what_the_model_writes_with_its_prefix(command, finished_r
 
 
 def test_a_classifier_is_scored_and_compared(command, trained, table, tmp_path):
-    words = ("evaluate", trained("classifier"), "--text", table)
+    words = ("evaluate", trained("classifier"), "--text", table, "--allow-leak")
     found = json.loads(command(*words, "--json", "--out", tmp_path / "labels.txt").out)
     labels = (tmp_path / "labels.txt").read_text(encoding="utf-8").splitlines()
     gold = [line.split("\t")[2] for line in table.read_text(encoding="utf-8").splitlines()[1:]]
@@ -296,7 +296,7 @@ def test_a_classifier_is_scored_and_compared(command, trained, table, tmp_path):
 
 
 def test_other_columns_may_be_named(command, trained, table):
-    words = ("evaluate", trained("tagger"), "--text", table, "--json")
+    words = ("evaluate", trained("tagger"), "--text", table, "--allow-leak", "--json")
     as_trained = command(*words)
     named = command(*words, "--label", "capitals", "--text-column", "text")
     assert json.loads(named.out) == json.loads(as_trained.out)
@@ -368,7 +368,7 @@ def test_rouge_stands_beside_bleu(command, finished_run, toy):
         (["evaluate", "classifier", "--text", "{en}"], "got the plain text"),
         (["evaluate", "classifier", "--text", "{blank}"], "got an empty file"),
         (
-            ["evaluate", "classifier", "--text", "{table}", "--label", "capitals"],
+            ["evaluate", "classifier", "--text", "{table}", "--label", "capitals", "--allow-leak"],
             "expected one of long, short; correct it or name it too.",
         ),
         (

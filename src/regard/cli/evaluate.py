@@ -33,6 +33,9 @@ def evaluate(
     ] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write translations or labels here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    allow_leak: Annotated[
+        bool, typer.Option("--allow-leak", help="Score even where a tenth of the test or more was trained on.")
+    ] = False,
     allow_nonfinite: AllowNonfinite = False,
 ) -> None:
     """Score a run on a test set, by what it learnt.
@@ -73,7 +76,11 @@ def evaluate(
     if len(kinds) > 1 or (against and kinds & {"text", "couples"}):
         got = f"{against}, " + ("which learnt something else" if len(kinds) > 1 else "of a kind without a paired test")
         raise SettingError.because("--against", got, "two translators or two classifiers", "score each by itself")
-    match kinds.pop():
+    (kind,) = kinds
+    leaks = evaluated.leaks(
+        names, models, kind, (source, target, text), Columns(text_column, second_column, label), allowed=allow_leak
+    )
+    match kind:
         case "translations":
             assert source is not None
             assert target is not None
@@ -92,7 +99,7 @@ def evaluate(
             assert source is not None
             assert target is not None
             shown = evaluated.couples(run, models[0], source, target)
-    _print(shown, as_json)
+    _print(shown, leaks, as_json)
 
 
 def _settings(models: list[Any], *, beam: int | None, length_penalty: float | None, fast: bool) -> dict[str, Any]:
@@ -106,9 +113,11 @@ def _settings(models: list[Any], *, beam: int | None, length_penalty: float | No
     return settings
 
 
-def _print(shown: Any, as_json: bool) -> None:
+def _print(shown: Any, leaks: list[str], as_json: bool) -> None:
     from regard.cli.console import messages, print_table
 
+    for leak in leaks:
+        messages().print(leak, markup=False)
     if as_json:
         print(json.dumps(shown.table, ensure_ascii=False))
         return

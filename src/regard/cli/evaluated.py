@@ -70,6 +70,31 @@ def kind_of(model: Model, by_text: bool) -> str:
     return kind
 
 
+def leaks(
+    names: Sequence[str],
+    models: Sequence[Model],
+    kind: str,
+    files: tuple[Path | None, Path | None, Path | None],
+    columns: Columns,
+    *,
+    allowed: bool,
+) -> list[str]:
+    """Warnings of what the models were trained on. SettingError for much of that, unless it is ``allowed``."""
+    from regard.runs.trained_on import pairs_trained_on, refuse_leak, rows_trained_on
+
+    source, target, text = files
+    found: list[str] = []
+    for name, model in zip(names, models, strict=True):
+        if source is not None and target is not None:
+            warning = refuse_leak("--source", pairs_trained_on(model, source, target), name, allowed=allowed)
+        elif text is not None and kind == "labels":
+            warning = refuse_leak("--text", rows_trained_on(model, text, columns), name, allowed=allowed)
+        else:
+            continue
+        found += [warning] if warning else []
+    return found
+
+
 def translations(
     names: Sequence[str],
     models: Sequence[Model],
