@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.runs.test_tasks import LEARNT
 
 from regard.config import merge, parse_overrides
 from regard.data.tokenizers.layout import LAYOUTS
@@ -103,6 +104,23 @@ def test_a_head_of_the_same_classes_goes_on_and_one_of_others_is_new(given, trai
     assert same(first, found, but=("head.output.",))
     assert not torch.equal(first["head.output.weight"], found["head.output.weight"])
     assert load(tmp_path / "others").head.labels == ("few", "lots")
+
+
+@pytest.mark.parametrize("name", ["detection", "image_classification", "captioning"])
+def test_pictures_are_prepared_as_for_the_checkpoint(given, trained, tmp_path, name):
+    """Also where its config.json does not say how large they are."""
+    longest = ["model.longest_side=50"] if name == "detection" else []
+    images = ["images.mean=[0.4,0.5,0.6]", "images.deviation=[0.2,0.3,0.2]", "images.fit=stretch", *longest]
+    trained(tmp_path / "first", given(*LEARNT[name], *images, "train.steps=1"))
+    before = load(tmp_path / "first")
+    table = begun(given, LEARNT[name][0], tmp_path / "first", *STILL, "images.batch=8")
+    trained(tmp_path / "run", table)
+    after, recipe = load(tmp_path / "run"), read_recipe(tmp_path / "run")
+    assert after.preparation == before.preparation
+    assert recipe.images.mean == (0.4, 0.5, 0.6)
+    assert recipe.model.image_size == before.preparation.size
+    learnt, found = (dict(model.module.named_parameters()) for model in (before, after))
+    assert same(learnt, found)
 
 
 def test_two_vocabularies_stay_two(given, trained, tmp_path):

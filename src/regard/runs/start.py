@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.config import merge, to_table
+from regard.data.images.preparation import FITS
 from regard.data.tokenizers.tokenizer import Tokenizer
 from regard.errors import SettingError
 from regard.models.adapters import add_adapters
@@ -83,7 +84,9 @@ class Start:
         found |= {name: target.new_id(getattr(ids, name)) for name in TARGET_IDS}
         end = source.tokenizer.eos
         found["eos"] = end if found["eos"] == -1 and end is not None else found["eos"]
-        for name, role in (("bos", "bos"), ("sep", "sep"), ("mask", "mask"), ("pad", "pad"), ("source_pad", "pad")):
+        roles = [("bos", "bos"), ("sep", "sep"), ("mask", "mask"), ("pad", "pad")]
+        roles += [] if self.model.preparation else [("source_pad", "pad")]  # pictures have no padding
+        for name, role in roles:
             if found[name] is None:  # config.json need not say it
                 given = getattr(source.tokenizer, role)
                 found[name] = end if given is None and role == "pad" else given
@@ -123,7 +126,22 @@ def begin_from(table: Mapping[str, Any], name: str) -> tuple[dict[str, Any], Sta
         expected = "the sizes of the checkpoint to begin with"
         raise SettingError.because("model.size", repr(sizes["size"]), expected, "leave it out")
     under = {"family": model.family, "model": to_table(model.config)}
-    return merge(under, table), Start(model, _sides(model, tuple(table.get("init", {}).get("new_tokens", ()))))
+    return merge(merge(under, _as_prepared(model)), table), Start(
+        model, _sides(model, tuple(table.get("init", {}).get("new_tokens", ())))
+    )
+
+
+def _as_prepared(model: Model) -> dict[str, Any]:
+    """The sizes and colours of pictures, which a file beside the model tells. ViT's positions know its own size."""
+    prepared = model.preparation
+    if prepared is None:
+        return {}
+    images: dict[str, Any] = {"mean": list(prepared.mean), "deviation": list(prepared.deviation)}
+    if prepared.fit in FITS:
+        images["fit"] = prepared.fit
+    sizes = {"image_size": prepared.size, "longest_side": prepared.longest}
+    known = {name: size for name, size in sizes.items() if hasattr(model.config, name) and size is not None}
+    return {"images": images, "model": {} if hasattr(model.config, "patch") else known}
 
 
 def _sides(model: Model, words: tuple[str, ...]) -> tuple[Side, Side] | tuple[()]:
