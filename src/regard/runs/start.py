@@ -126,9 +126,8 @@ def begin_from(table: Mapping[str, Any], name: str) -> tuple[dict[str, Any], Sta
         expected = "the sizes of the checkpoint to begin with"
         raise SettingError.because("model.size", repr(sizes["size"]), expected, "leave it out")
     under = {"family": model.family, "model": to_table(model.config)}
-    return merge(merge(under, _as_prepared(model)), table), Start(
-        model, _sides(model, tuple(table.get("init", {}).get("new_tokens", ())))
-    )
+    sides = _sides(model, tuple(table.get("init", {}).get("new_tokens", ())))
+    return merge(merge(under, _as_prepared(model)), table), Start(model, sides)
 
 
 def _as_prepared(model: Model) -> dict[str, Any]:
