@@ -27,6 +27,7 @@ LANGUAGES = ("en", "de", "fr", "cs", "ko")
 SIDE = 64  # pixels of a drawn box
 WIDE = 100  # of a box, in the units of its description
 COLOURS = {"Black": ("black", "#000000"), "Yellow": ("yellow", "#ffd500"), "#0099ff": ("blue", "#0099ff")}
+CONTINUES = "·"  # before a piece that goes on with a word
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 Kind = tuple[str, str]  # colour and shape
 
@@ -139,10 +140,10 @@ def nouns_seen(model: Any, path: str, objects: list[dict[str, Any]]) -> list[tup
     found, words = [], list[tuple[str, Any]]()
     for glance in see(model, path).glances:
         piece = glance.title
-        if piece.startswith("▁") or not words:
-            words.append((piece.removeprefix("▁"), glance.cells))
+        if piece.startswith(CONTINUES) and words:
+            words[-1] = words[-1][0] + piece.removeprefix(CONTINUES), words[-1][1] + glance.cells
         else:
-            words[-1] = words[-1][0] + piece, words[-1][1] + glance.cells
+            words.append((piece, glance.cells))
     kinds = kinds_of(objects)
     for (colour, _), (noun, cells) in pairwise(words):
         kind = colour, noun.removesuffix("</s>").removesuffix("s")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from regard.errors import SettingError
 from regard.looking.attribution.rollout import rollout
+from regard.looking.looks import words
 from regard.looking.picture_runs import Opened, View, is_square, judged, objects_in, told, view
 from regard.looking.pictures import draw_boxes, draw_picture
 from regard.looking.style import new_figure, styled
@@ -62,7 +63,7 @@ def see(
 def _words(model: Any, seen: View, language: str | None) -> tuple[Glance, ...]:
     caption = told(model, seen.images, language)
     weights = caption.trace.of("cross").mean((0, 2))[0]  # of layers and heads
-    pieces = model.target_tokenizer.pieces_of(caption.ids)
+    pieces = words(model.target_tokenizer, caption.ids).labels
     return tuple(Glance(piece, _grid(row)) for piece, row in zip(pieces, weights, strict=True))
 
 

@@ -102,8 +102,8 @@ class DataSettings:
     )
     label_column: str = config.setting("label", help="the column of labels")
     labels: int | None = config.setting(None, help="learn from so many labelled texts only", minimum=1)
-    valid_pairs: int = config.setting(
-        1000, help="texts or pairs held out, at most a twentieth, without files", minimum=1
+    valid_pairs: int | None = config.setting(
+        None, help="examples held out, at most a half; without it 1000, at most a twentieth", minimum=1
     )
     bleu_sentences: int = config.setting(200, help="validation sentences translated for BLEU as it goes", minimum=0)
     max_tokens: int = config.setting(256, help="longer texts are left out of training, or cut", minimum=1)

@@ -61,8 +61,19 @@ def test_every_pair_is_either_trained_or_validated_on(tmp_path):
     assert corpus.cleaning["kept"] == corpus.cleaning["read"] == 100
 
 
-@pytest.mark.parametrize(("count", "wanted", "held_out"), [(1000, 10, 10), (1000, 400, 50), (21, 1000, 2), (2, 10, 1)])
-def test_as_many_are_held_out_as_the_recipe_says_but_at_most_a_twentieth(tmp_path, count, wanted, held_out):
+@pytest.mark.parametrize(
+    ("count", "wanted", "held_out"),
+    [
+        (1000, 10, 10),
+        (1000, 250, 250),
+        (1000, 600, 500),
+        (2, 10, 1),
+        (1000, None, 50),
+        (21, None, 2),
+        (30_000, None, 1000),
+    ],
+)
+def test_as_many_are_held_out_as_the_recipe_says_else_a_twentieth_or_a_thousand(tmp_path, count, wanted, held_out):
     corpus = read_corpus(recipe(tmp_path, pairs(count), data={"valid_pairs": wanted}))
     assert len(corpus.valid) == held_out
 

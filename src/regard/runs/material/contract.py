@@ -26,6 +26,7 @@ from regard.storage import write_file
 from regard.training.loop import Feed, Task
 
 DATA, FACTS = "data", "facts.json"
+HELD_OUT = 1000
 MUCH_UNKNOWN, LOOKED_AT = 0.2, 1_000_000  # the share of unknown tokens that is told, among so many
 Progress = Callable[[int], None]
 Row = TypeVar("Row")
@@ -218,9 +219,12 @@ def is_prepared(folder: Path) -> bool:
     return (folder / DATA / FACTS).exists()
 
 
-def held_out(count: int, wanted: int) -> int:
-    """Every so-manieth example is held out, so that about ``wanted`` are, and at most a twentieth."""
-    return max(20, count // wanted)
+def held_out(count: int, wanted: int | None) -> int:
+    """Every so-manieth example is held out, so that about ``wanted`` are, and at most a half.
+
+    Where nobody says how many, about ``HELD_OUT``, and at most a twentieth.
+    """
+    return max(20, count // HELD_OUT) if wanted is None else max(2, count // wanted)
 
 
 def named_file(name: str, path: str | None, action: str) -> Path:
