@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from regard.runs.watcher import Watcher
+
 if TYPE_CHECKING:
     from regard.training.loop import Step
 
@@ -90,7 +92,7 @@ class StudyProgress:
         self._progress.update(self._task, completed=steps)
 
 
-class TrainingProgress:
+class TrainingProgress(Watcher):
     """Shows a training run: a bar with loss, speed, memory and time left, and a line for each validation.
 
     ``unit`` is what the loss is divided by, and the speed counts: tokens, texts, words.
@@ -144,9 +146,6 @@ class TrainingProgress:
         self._loss = share * self._loss + (1 - share) * step.loss
         self._speed = share * self._speed + (1 - share) * speed
         self._progress.update(self._task, completed=step.number, loss=self._loss, speed=self._speed, memory=memory)
-
-    def saved(self, step: int) -> None:
-        """Nothing to be seen: that every checkpoint is safe is what one expects."""
 
     def validated(self, record: Mapping[str, Any]) -> None:
         """One line of validation figures."""

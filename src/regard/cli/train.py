@@ -52,6 +52,9 @@ def train(
     force: Annotated[
         bool, typer.Option("--force", help="Begin though this machine has too little memory for the model.")
     ] = False,
+    verify_determinism: Annotated[
+        bool, typer.Option("--verify-determinism", help="Only make the first 20 steps twice, and compare them.")
+    ] = False,
     settings: Annotated[bool, typer.Option("--settings", help="List every setting with its default.")] = False,
 ) -> None:
     """Train a model: a translator from two text files, a language model from one, a classifier from a table.
@@ -78,6 +81,8 @@ def train(
 
     - `regard train --out runs/de-en --resume`
 
+    - `regard train recipes/multi30k-de-en.toml --verify-determinism`
+
     - `regard train --settings family=bert` (every setting with its default)
     """
     recipe, pairs = _recipe_and_pairs(items or [])
@@ -88,8 +93,9 @@ def train(
     from regard.config import merge
     from regard.runs.train import train as run
 
-    if out is None:
-        raise SettingError.because("--out", "nothing", "the folder of the run", "give --out runs/NAME")
+    if verify_determinism and (out is not None or resume):
+        got = "it with " + ("--out" if out is not None else "--resume")
+        raise SettingError.because("--verify-determinism", got, "it alone, as it keeps nothing", "leave one out")
     if resume and overwrite:
         raise SettingError.because("--resume", "--overwrite as well", "one of them", "leave one out")
     files = {
@@ -103,6 +109,11 @@ def train(
         "valid_images": valid_images,
     }
     table = merge(_given(recipe, pairs), _from_options(files, label, init, budget))
+    if verify_determinism:
+        _verify_determinism(table)
+        return
+    if out is None:
+        raise SettingError.because("--out", "nothing", "the folder of the run", "give --out runs/NAME")
     with TrainingProgress(_unit(table, out, resume)) as progress:
         outcome = run(table, out, progress, resume=resume, overwrite=overwrite, force=force)
     if outcome.finished is None:
@@ -127,6 +138,13 @@ def _given(recipe: Path | None, pairs: list[str]) -> dict[str, Any]:
     from regard.config import merge, parse_overrides, read_toml
 
     return merge(read_toml(recipe) if recipe else {}, parse_overrides(pairs))
+
+
+def _verify_determinism(table: Mapping[str, Any]) -> None:
+    from regard.runs.same_bits import STEPS, digest_of_two
+
+    digest = digest_of_two(table)
+    print(f"{STEPS} steps made twice: the same weights and optimizer, SHA-256 {digest}")
 
 
 def _unit(table: Mapping[str, Any], out: Path, resume: bool) -> str:

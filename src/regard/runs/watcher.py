@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from regard.training.loop import Step
+if TYPE_CHECKING:
+    from regard.training.loop import Step
 
 
-class Watcher(Protocol):
-    """Who wants to see a run go on: the command line's progress bar, or nobody."""
+class Watcher:
+    """Who wants to see a run go on: the command line's progress bar, or, as it is here, nobody."""
 
     def stage(self, text: str) -> None:
         """A new part of the work has begun."""

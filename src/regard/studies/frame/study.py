@@ -85,7 +85,7 @@ def with_caution(findings: Findings, order: Order) -> Findings:
     """The findings of one seed with a note on what their certainty is about."""
     if len(order.seeds) > 1 or "seeds" not in findings.settings:
         return findings
-    note = "One seed: “surely” is over the test's texts. Another training might come out otherwise; --seeds 3 tells."
+    note = "One seed: “surely” is over the test alone. Another training might come out otherwise; --seeds 3 tells."
     return replace(findings, notes=(*findings.notes, note))
 
 
