@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter, defaultdict
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,8 @@ def score_scenes(model: Any, paths: list[str], found: list[str], truths: dict[st
         seen += nouns_seen(model, path, truths[path])
     print(f"all counts right: {right / len(paths):.1%} of {len(paths)} captions")
     print(f"kinds named that are there: {kinds / max(1, named):.1%} of {named}")
+    if not seen:
+        return
     brightest, mass, chance = (sum(column) / len(seen) for column in zip(*seen, strict=True))
     print(f"nouns whose brightest cell is on their object: {brightest:.1%} of {len(seen)}; by chance {chance:.1%}")
     print(f"attention of a noun on cells of its objects: {mass:.1%}")
@@ -177,12 +180,13 @@ def score(run: str, folder: Path, beam: int) -> None:
     import regard
     from regard.evaluation.captions import captions
 
-    model = regard.load(run)
+    opened = regard.load(run)
+    model = replace(opened, decoding=opened.settings(beam=beam))
     rows = [json.loads(line) for line in (folder / "valid.jsonl").read_text(encoding="utf-8").splitlines()]
     for language in sorted({row.get("language") for row in rows}, key=str):
         some = [row for row in rows if row.get("language") == language]
         paths = [row["image"] for row in some]
-        found = [one.n_best[0].text for one in model.captioner.caption(paths, model.settings(beam=beam), language)]
+        found = [one.n_best[0].text for one in model.captioner.caption(paths, model.decoding, language)]
         print(f"\n{language or 'captions'}: {len(some)}")
         for row in captions(found, [row["text"] for row in some]).rows():
             print("  ".join(row))

@@ -180,6 +180,8 @@ def test_options_that_do_not_go_together_are_refused(refuses, finished_run, tmp_
     both = ("--against", finished_run, "--checkpoints", "--out", page)
     refuses(*look, *both, says="--checkpoints: got it and --against; expected one of the two; leave one out")
     refuses(*look, "--out", tmp_path / "none" / "look.html", says="expected a file in a folder that there is; make")
+    refuses(*look, "--cell", "1,1", "--out", page, says="--cell: got 1,1; expected none with a model that reads text")
+    refuses(*look, "--language", "ko", "--out", page, says="--language: got ko; expected none with a model that reads")
     refuses(*look, "--view", "nose", "--out", picture_file, says="--view: got nose; expected one of alignment, heads")
     refuses(*look, "--stack", "nose", "--out", picture_file, says="decoder, cross; choose one that this model has")
     refuses(*look, "--layer", "9", "--out", picture_file, says="--layer: got 9; expected 1 to")

@@ -294,7 +294,17 @@ def test_look_draws_where_the_model_looks(run, command, pictures, tmp_path):
     assert ended.code == 0, ended.err
     assert all(f"{name} " in ended.out for name in CLASSES)
     assert "data:image/png;base64," in (tmp_path / "where.html").read_text(encoding="utf-8")
-    told = refused(command, "look", run, file, "--cell", "1,1", "--out", tmp_path / "where.html")
-    assert "--cell: got 1,1; expected nothing with a page, where cells are chosen; leave it out." in told
+    none = "expected none with {}, where it says nothing; leave it out."
+    for words, heeded in (
+        (("--cell", "1,1"), "any but a CNN with attention inside"),
+        (("--language", "ko"), "a model that writes no captions"),
+        (("--against", run), "a model that reads pictures"),
+        (("--target", "a cat"), "a model that reads pictures"),
+        (("--checkpoints",), "a model that reads pictures"),
+    ):
+        assert none.format(heeded) in refused(command, "look", run, file, *words, "--out", tmp_path / "a.html")
+    assert none.format("a model that reads pictures") in refused(
+        command, "look", run, file, "--layer", "1", "--out", tmp_path / "a.png"
+    )
     told = refused(command, "look", run, file, "--cell", "here", "--out", tmp_path / "a.png")
     assert "--cell: got here; expected a row and a column, such as 3,4; write it so." in told

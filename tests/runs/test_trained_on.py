@@ -54,13 +54,13 @@ def test_a_leak_is_told_above_a_hundredth(count: int, allowed: bool, told: bool)
     warning = refuse_leak("--source", Overlap(count, 100, 7), "runs/a", allowed=allowed)
     assert (warning is not None) == told
     if warning:
-        first = f"Warning: --source has {count} of 100 examples that runs/a was trained on, the first in row 7."
+        first = f"Warning: --source has {count} of 100 examples that runs/a was trained on, the first being number 7."
         assert warning == first + " The scores are too good."
 
 
 def test_a_leak_is_refused_above_a_tenth() -> None:
     with pytest.raises(
-        SettingError, match="11 of 100 examples that runs/a was trained on, the first in row 7; expected"
+        SettingError, match="11 of 100 examples that runs/a was trained on, the first being number 7; expected"
     ):
         refuse_leak("--source", Overlap(11, 100, 7), "runs/a", allowed=False)
     assert refuse_leak("--source", None, "runs/a", allowed=False) is None
@@ -78,7 +78,7 @@ def test_evaluate_gives_no_score_for_what_was_trained_on(command, finished_run, 
     assert "expected a test with at most 10% of such; use another test, or add --allow-leak to" in ended.err
     fresh = len(test[0])
     assert f"--source: got 10 of {fresh + 10} examples that " in ended.err
-    assert f"the first in row {fresh + 1};" in ended.err
+    assert f"the first being number {fresh + 1};" in ended.err
     ended = command(*words, "--allow-leak")
     assert ended.code == 0, ended.err
     assert "The scores are too good." in ended.err

@@ -13,9 +13,9 @@ from regard.studies import vision
 from regard.studies.frame.curve import gain, gain_fades
 from regard.studies.frame.study import Order
 from regard.studies.frame.watch import SILENT
-from regard.studies.picture_classes.classes import Lesson, Pictures, Sight, hits, learnt, of_files, of_shapes
+from regard.studies.picture_classes.classes import LEAST, Lesson, Pictures, Sight, hits, learnt, of_files, of_shapes
 from regard.studies.picture_classes.shapes import DARK, SHAPES, SIDE, shapes
-from regard.studies.vision import BOTH, CNN, QUICK, SIGHTS, VIT, run, verdict
+from regard.studies.vision import BOTH, CNN, FULL, QUICK, SIGHTS, VIT, run, verdict
 from regard.training.settings import TrainSettings
 
 SMALL = {"depths": [1], "widths": [8], "block": "basic", "stem_width": 8, "stem": "small"}
@@ -133,18 +133,22 @@ def folder_of(tmp_path, count, classes=("dark", "light")):
 
 
 def test_pictures_of_yours_are_parted_into_train_and_test(tmp_path):
-    material = of_files(folder_of(tmp_path, 120), train=1000, test=500, seed=1)
-    assert (len(material.train), len(material.test)) == (96, 24)  # a fifth, where there are not so many
+    material = of_files(folder_of(tmp_path, 130), train=1000, test=500, seed=1)
+    assert (len(material.train), len(material.test)) == (104, 26)  # a fifth, where there are not so many
     assert material.labels == ("dark", "light")
     bright = material.train.pixels.mean((1, 2, 3)) > 128
     assert np.array_equal(bright, material.train.classes == 1)
 
 
-@pytest.mark.parametrize(("count", "classes"), [(50, ("dark", "light")), (120, ("light",))])
+def test_of_as_few_as_are_taken_enough_are_left_to_learn_from():
+    assert max(min(study.pictures) for study in (QUICK, FULL)) <= LEAST - LEAST // 5
+
+
+@pytest.mark.parametrize(("count", "classes"), [(124, ("dark", "light")), (130, ("light",))])
 def test_too_few_pictures_are_refused(tmp_path, count, classes):
     folder = folder_of(tmp_path, count, classes)
     got = f"got {count} pictures of {len(classes)} classes; "
-    expected = "expected at least 100 pictures of two classes or more; give more of them, or none"
+    expected = "expected at least 125 pictures of two classes or more; give more of them, or none"
     with pytest.raises(DataError, match=got + expected):
         run(Order(quick=True, images=folder))
 

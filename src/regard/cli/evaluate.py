@@ -34,7 +34,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write translations or labels here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     allow_leak: Annotated[
-        bool, typer.Option("--allow-leak", help="Score even where a tenth of the test or more was trained on.")
+        bool, typer.Option("--allow-leak", help="Score even where more than a tenth of the test was trained on.")
     ] = False,
     allow_nonfinite: AllowNonfinite = False,
 ) -> None:
@@ -77,9 +77,10 @@ def evaluate(
         got = f"{against}, " + ("which learnt something else" if len(kinds) > 1 else "of a kind without a paired test")
         raise SettingError.because("--against", got, "two translators or two classifiers", "score each by itself")
     (kind,) = kinds
-    leaks = evaluated.leaks(
-        names, models, kind, (source, target, text), Columns(text_column, second_column, label), allowed=allow_leak
-    )
+    leaks = []
+    if alignments is None:  # of which there are few, of sentences that may well be part of the training
+        columns = Columns(text_column, second_column, label)
+        leaks = evaluated.leaks(names, models, kind, (source, target, text), columns, allowed=allow_leak)
     match kind:
         case "translations":
             assert source is not None

@@ -11,9 +11,11 @@ from regard.cli.opening import AllowNonfinite
 
 if TYPE_CHECKING:
     from regard.decoding.settings import DecodingSettings
+    from regard.looking.look import Look
     from regard.runs.model import Model
 
 PAGE = ".html"
+LIKELIEST = 5  # classes that are printed
 
 
 def look(
@@ -64,6 +66,7 @@ def look(
 
     - `regard look runs/cells blood.jpg --out where.html`
     """
+    from regard.cli.evaluated import check_unheeded
     from regard.looking.figures import save
     from regard.looking.looks import look_at
     from regard.looking.page.write import page
@@ -75,10 +78,14 @@ def look(
     chosen = {"--view": view, "--stack": stack, "--layer": layer, "--head": head}
     _check(out, {name: value for name, value in chosen.items() if value is not None}, against or [], checkpoints)
     _check_texts(sentence, target, beam)
-    models = [load(name, allow_nonfinite=allow_nonfinite) for name in (run, *(against or []))]
-    if models[0].preparation is not None:
-        _see(models[0], Path(sentence), language, cell, out)
+    first = load(run, allow_nonfinite=allow_nonfinite)
+    if first.preparation is not None:
+        beside = {"--against": against or None, "--checkpoints": checkpoints}
+        check_unheeded("a model that reads pictures", {**chosen, "--target": target, "--beam": beam, **beside})
+        _see(first, Path(sentence), language, cell, out)
         return
+    check_unheeded("a model that reads text", {"--language": language, "--cell": cell})
+    models = [first, *(load(name, allow_nonfinite=allow_nonfinite) for name in against or [])]
     if checkpoints:
         looks = looks_through_training(models[0].folder, sentence, target, _settings(models[0], beam))
     else:
@@ -94,24 +101,38 @@ def look(
 
 def _see(model: Model, file: Path, language: str | None, cell: str | None, out: Path) -> None:
     """Where a model looks in a picture."""
-    from regard.errors import SettingError
+    from regard.cli.evaluated import check_unheeded
     from regard.looking.figures import save
     from regard.looking.page.write import page
     from regard.looking.picture_looks import looks_at_picture
     from regard.looking.seeing import see, seen
     from regard.storage import write_file
 
+    place = _place(cell)
+    if model.head.kind != "language":
+        check_unheeded("a model that writes no captions", {"--language": language})
+    if not hasattr(model.config, "attention"):
+        check_unheeded("any but a CNN with attention inside", {"--cell": cell})
     if out.suffix.lower() == PAGE:
-        if cell is not None:
-            raise SettingError.because("--cell", cell, "nothing with a page, where cells are chosen", "leave it out")
+        check_unheeded("a page", {"--cell": cell})
         looks = looks_at_picture(model, file, language)
         write_file(out, page(looks, "models" if len(looks) > 1 else "single", file.name))
-        print(looks[0].text or ", ".join(f"{name} {share:.0%}" for name, share in looks[0].classes.items()))
+        print(_said(looks[0]))
         return
-    sight = see(model, file, language, _place(cell))
+    sight = see(model, file, language, place)
     save(seen(sight), out)
     for glance in sight.glances:
         print(glance.title)
+
+
+def _said(look: Look) -> str:
+    """The caption, the objects, or the likeliest classes."""
+    if look.text:
+        return look.text
+    if look.target is not None:
+        return "\n".join(look.target.labels)
+    best = sorted(look.classes.items(), key=lambda one: -one[1])[:LIKELIEST]
+    return ", ".join(f"{name} {share:.0%}" for name, share in best) or "nothing found"
 
 
 def _place(cell: str | None) -> tuple[int, int] | None:

@@ -19,7 +19,7 @@ from regard.looking.picture_runs import Opened, View, is_square, judged, objects
 from regard.looking.style import COLOURS
 
 NOTHING = torch.empty(0, 0, 0, 0)
-AT_MOST = 4 * 2**20  # weights of a stack, a byte each in a page: beyond it the mean of the heads, or nothing
+AT_MOST = 8 * 2**20  # weights of a stack, a byte each in a page: beyond it the mean of the heads, or nothing
 CLASS_TOKEN = "[CLS]"
 LEAST_SIDE = 320  # pixels of a picture with boxes, so that their lines are thin
 
@@ -29,6 +29,8 @@ def looks_at_picture(model: Opened, picture: Path | str | Image.Image, language:
 
     A captioner: its words, which look at the cells. ViT: the class token and the patches, and their rollout. DETR: the
     surest objects, framed in the picture. A CNN with attention inside: a look for each grid, as they differ in size.
+    Of so many cells that their attention to each other would be more than ``AT_MOST`` it is the mean of the heads, or
+    left out (DETR at its full size).
     Raises RunError for a model without attention, SettingError where a captioner does not know the ``language``.
     """
     seen = view(model, picture)

@@ -1,4 +1,7 @@
-"""Whether a run was trained on what it is to be measured by: its prepared data has the ids of every example."""
+"""Whether a run was trained on what it is to be measured by: its prepared data has the ids of every example.
+
+Examples are the same where their ids are, so that another case or another mark makes another one.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ Ids = Sequence[Sequence[int]]
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many of the examples of a test are trained on too, and which row is the first, from 1."""
+    """How many of the examples of a test are trained on too, and which is the first, counted from 1."""
 
     count: int
     of: int
@@ -58,7 +61,7 @@ def refuse_leak(name: str, found: Overlap | None, run: str, *, allowed: bool) ->
     """A warning of more than hardly any; above a tenth of the test, SettingError unless that is ``allowed``."""
     if found is None or found.share <= FEW:
         return None
-    got = f"{found.count:,} of {found.of:,} examples that {run} was trained on, the first in row {found.first}"
+    got = f"{found.count:,} of {found.of:,} examples that {run} was trained on, the first being number {found.first}"
     if found.share > MOST and not allowed:
         action = "use another test, or add --allow-leak to score it all the same"
         raise SettingError.because(name, got, f"a test with at most {MOST:.0%} of such", action)

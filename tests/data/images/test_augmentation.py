@@ -163,6 +163,8 @@ def test_a_box_is_cut_off_at_the_edge_and_given_up_where_less_than_a_quarter_is_
     torch.testing.assert_close(moved[0], torch.tensor([0.1, 0.5, 0.2, 0.2]))
     torch.testing.assert_close(moved[2], torch.tensor([0.55, 0.5, 0.2, 0.2]))
     assert seen.tolist() == [True, False, True]
+    nothing = torch.tensor([[0.1, 0.5, 0.0, 0.2]])  # a box without an area, moved out
+    assert not boxes_moved(nothing, left)[1].any()
     for share, stays in ((0.24, False), (0.26, True)):
         beyond = torch.tensor([[0.4, 0.5, 0.2, 0.2]])  # its right edge, at 0.5, goes to 0.2 · share
         away = torch.tensor([[1.0, 0, 2 * (0.5 - 0.2 * share)], [0, 1.0, 0]])

@@ -66,6 +66,8 @@ def test_every_pair_is_either_trained_or_validated_on(tmp_path):
     [
         (1000, 10, 10),
         (1000, 250, 250),
+        (299, 100, 100),
+        (1000, 300, 250),
         (1000, 600, 500),
         (2, 10, 1),
         (1000, None, 50),

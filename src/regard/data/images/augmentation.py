@@ -119,7 +119,8 @@ def boxes_moved(boxes: Boxes, way: Float[Tensor, "2 3"]) -> tuple[Boxes, Bool[Te
     middles = ((2 * boxes[:, :2] - 1 - shift) / scale + 1) / 2
     sides = boxes[:, 2:] / scale.abs()
     low, high = (middles - sides / 2).clamp(0, 1), (middles + sides / 2).clamp(0, 1)
-    seen = (high - low).prod(1) >= SEEN * sides.prod(1)
+    area = (high - low).prod(1)
+    seen = (area > 0) & (area >= SEEN * sides.prod(1))
     return torch.cat(((low + high) / 2, high - low), 1), seen
 
 

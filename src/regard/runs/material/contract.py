@@ -220,11 +220,11 @@ def is_prepared(folder: Path) -> bool:
 
 
 def held_out(count: int, wanted: int | None) -> int:
-    """Every so-manieth example is held out, so that about ``wanted`` are, and at most a half.
+    """Every so-manieth example is held out, so that ``wanted`` are, or some fewer, and at most a half.
 
     Where nobody says how many, about ``HELD_OUT``, and at most a twentieth.
     """
-    return max(20, count // HELD_OUT) if wanted is None else max(2, count // wanted)
+    return max(20, count // HELD_OUT) if wanted is None else max(2, -(-count // wanted))
 
 
 def named_file(name: str, path: str | None, action: str) -> Path:

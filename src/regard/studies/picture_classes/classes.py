@@ -28,7 +28,7 @@ from regard.training.loop import Feed
 from regard.training.settings import TrainSettings
 
 ROWS = 64  # pictures that are classified at once
-LEAST = 100
+LEAST = 125  # of which a fifth are for the test, so that 100 are left to learn from
 PREPARATION = Preparation(SIDE, "stretch")
 
 
@@ -69,7 +69,7 @@ class Material:
 
 
 def of_shapes(train: int, test: int, seed: int) -> Material:
-    """Drawn ones, the test's by another seed."""
+    """Drawn ones; the last of them are the test's."""
     pixels, names = shapes(train + test, seed)
     labels = tuple(sorted(set(names)))
     every = Pictures(pixels, np.array([labels.index(name) for name in names]))
