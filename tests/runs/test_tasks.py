@@ -86,6 +86,21 @@ def test_a_run_that_was_stopped_comes_to_the_same_bytes(given, trained, tmp_path
     }.get(kind, "language")
 
 
+def test_what_a_crash_left_half_done_is_undone_before_a_run_goes_on(given, trained, tmp_path):
+    table = given(*LEARNT["next_token"])
+    trained(tmp_path / "straight", table)
+    trained(tmp_path / "stopped", table, 2)
+    checkpoints = tmp_path / "stopped" / "checkpoints"
+    (checkpoints / "step-2").rename(checkpoints / ".step-2.old")  # it was being replaced
+    (checkpoints / ".step-2.partial").mkdir()
+    outcome = trained(tmp_path / "stopped")
+    assert outcome.finished is not None
+    assert weights(tmp_path / "stopped") == weights(tmp_path / "straight")
+    steps = [record["step"] for record in read_journal(tmp_path / "stopped" / "metrics.jsonl") if "loss" in record]
+    assert steps == [1, 2, 3, 4, 5, 6]
+    assert not list(checkpoints.glob(".step-*"))
+
+
 @pytest.mark.parametrize("name", [name for name in LEARNT if "," not in name])
 def test_preparing_tells_of_each_example_and_how_many_there_are(given, tmp_path, name):
     corpus = read_corpus(recipe_from(given(*LEARNT[name])))
