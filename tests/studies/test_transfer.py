@@ -10,9 +10,9 @@ import pytest
 
 from regard.errors import DataError
 from regard.studies import transfer
-from regard.studies.frame.curve import few_against_many, gain, gain_fades, over_logarithms
+from regard.studies.frame.curve import few_against_many, gain, gain_fades, over_logarithms, verdict
 from regard.studies.frame.study import Order
-from regard.studies.transfer import MODEL, QUICK, SCRATCH, TUNED, run, verdict
+from regard.studies.transfer import MODEL, QUICK, SCRATCH, TUNED, run
 
 SHAPE = {**MODEL, "layers": 1, "d_model": 16, "d_ff": 16, "heads": 2, "longest": 16}
 TINY = replace(QUICK, model=SHAPE, labels=(4, 12), test_texts=20, pretraining_steps=2, tuning_steps=2)

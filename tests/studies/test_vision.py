@@ -10,12 +10,12 @@ from PIL import Image
 
 from regard.errors import DataError
 from regard.studies import vision
-from regard.studies.frame.curve import gain, gain_fades
+from regard.studies.frame.curve import gain, gain_fades, verdict
 from regard.studies.frame.study import Order
 from regard.studies.frame.watch import SILENT
 from regard.studies.picture_classes.classes import LEAST, Lesson, Pictures, Sight, hits, learnt, of_files, of_shapes
 from regard.studies.picture_classes.shapes import DARK, SHAPES, SIDE, shapes
-from regard.studies.vision import BOTH, CNN, FULL, QUICK, SIGHTS, VIT, run, verdict
+from regard.studies.vision import BOTH, CNN, FULL, QUICK, SIGHTS, VIT, run
 from regard.training.settings import TrainSettings
 
 SMALL = {"depths": [1], "widths": [8], "block": "basic", "stem_width": 8, "stem": "small"}

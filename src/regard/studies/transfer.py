@@ -14,7 +14,7 @@ from regard.config import setting
 from regard.data.builtin import sample
 from regard.data.corpus import read_table
 from regard.errors import DataError
-from regard.studies.frame.curve import accuracy_table, drawn, gain, gain_fades
+from regard.studies.frame.curve import accuracies, accuracy_table, drawn, gain, gain_fades, verdict
 from regard.studies.frame.study import Findings, Order, Study
 from regard.studies.frame.summary import told
 from regard.studies.frame.verdict import Difference, share_of
@@ -104,26 +104,13 @@ def _material(order: Order, settings: Transfer) -> Material:
     return Material(name, train, test, cut(tokenizer.encode_batch(plain), settings.model), tokenizer)
 
 
-def verdict(whole: Difference, fades: Difference) -> bool | None:
-    """True where the gain over the whole curve is surely above 0 and surely larger with few labels than with many.
-
-    False where pretraining surely loses over the whole curve; None otherwise.
-    """
-    if whole.smaller:
-        return False
-    return True if whole.larger and fades.larger else None
-
-
 def _findings(order: Order, settings: Transfer, material: Material, found: Hits) -> Findings:
     gold = [label for _, label in material.test]
     chance = max(gold.count(label) for label in material.labels) / len(gold)
     whole, fades = (measure(found[SCRATCH], found[TUNED]) for measure in (gain, gain_fades))
     numbers = {
         "chance": chance,
-        "accuracy": {
-            arm: {str(n): [float(one.mean()) for one in group] for n, group in line.items()}
-            for arm, line in found.items()
-        },
+        "accuracy": accuracies(found),
         "gain": asdict(whole),
         "gain with few minus with many": asdict(fades),
     }

@@ -12,7 +12,7 @@ import numpy as np
 
 from regard.config import setting
 from regard.looking.pictures import named
-from regard.studies.frame.curve import Counted, accuracy_table, drawn, gain, gain_fades
+from regard.studies.frame.curve import Counted, accuracies, accuracy_table, drawn, gain, gain_fades, verdict
 from regard.studies.frame.study import Findings, Order, Picture, Study, Table
 from regard.studies.frame.summary import told
 from regard.studies.frame.verdict import Difference, share_of
@@ -82,25 +82,12 @@ def run(order: Order) -> Findings:
     return _findings(order, settings, material, found)
 
 
-def verdict(whole: Difference, fades: Difference) -> bool | None:
-    """True where convolution's lead is surely above 0 over the whole curve, and surely larger with few than with many.
-
-    False where ViT surely leads over the whole curve; None otherwise.
-    """
-    if whole.smaller:
-        return False
-    return True if whole.larger and fades.larger else None
-
-
 def _findings(order: Order, settings: Vision, material: Material, found: Hits) -> Findings:
     whole, fades = (measure(found[VIT], found[CNN], COUNTED) for measure in (gain, gain_fades))
     inside = gain(found[CNN], found[BOTH], COUNTED)
     numbers = {
         "chance": material.chance,
-        "accuracy": {
-            arm: {str(n): [float(one.mean()) for one in group] for n, group in line.items()}
-            for arm, line in found.items()
-        },
+        "accuracy": accuracies(found),
         "convolution minus ViT": asdict(whole),
         "with few minus with many": asdict(fades),
         "attention inside minus convolution alone": asdict(inside),

@@ -43,6 +43,23 @@ def gain_fades(first: Line, second: Line, counted: Counted = LABELS) -> Differen
     return hits_differ(_weighted(first, weights), _weighted(second, weights), counted.test)
 
 
+def verdict(whole: Difference, fades: Difference) -> bool | None:
+    """True where the gain is surely above 0 over the whole curve, and surely larger with few examples than with many.
+
+    False where it is surely below 0 over the whole curve; None otherwise.
+    """
+    if whole.smaller:
+        return False
+    return True if whole.larger and fades.larger else None
+
+
+def accuracies(found: Mapping[str, Line]) -> dict[str, dict[str, list[float]]]:
+    """The share of hits of each seed, by way to learn and number of examples, for JSON."""
+    return {
+        way: {str(n): [float(one.mean()) for one in group] for n, group in line.items()} for way, line in found.items()
+    }
+
+
 def over_logarithms(counts: Sequence[int]) -> np.ndarray:
     """The trapezoidal rule over log n as weights that add up to 1; of a single n, 1."""
     if len(counts) == 1:
