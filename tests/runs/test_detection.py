@@ -31,7 +31,7 @@ def boxes(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def run(command, boxes, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "run"
-    ended = command("train", "--images", boxes, *SMALL, "train.steps=90", "train.save_every=30", "--out", folder)
+    ended = command("train", "--images", boxes, *SMALL, "train.steps=120", "train.validate_every=10", "--out", folder)
     assert ended.code == 0, ended.err
     return folder
 
@@ -40,7 +40,7 @@ def test_it_learns_and_its_scores_are_told(run):
     """In a minute's training a detection Transformer finds little; but its loss falls, and everything is counted."""
     facts = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     losses = [one["valid_loss"] for one in facts if "valid_loss" in one]
-    assert losses[-1] < losses[0] - 0.1
+    assert losses[-1] < losses[0] - 0.5
     assert all(0 <= one["valid_ap50"] <= 1 for one in facts if "valid_loss" in one)
     card = (run / "README.md").read_text(encoding="utf-8")
     assert "Ap50" in card

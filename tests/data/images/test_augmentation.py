@@ -130,6 +130,17 @@ def test_upside_down_is_upside_down(images):
     torch.testing.assert_close(turned, images.flip(2), atol=1e-6, rtol=0)
 
 
+def test_pictures_with_boxes_are_moved_only_where_that_is_asked_for(images):
+    boxes = torch.tensor([[0.5, 0.5, 0.2, 0.2]])
+    torch.manual_seed(2)
+    for _ in range(5):
+        same, still, _ = Augmentation(flip=0).vary_marked(images[:1], boxes)
+        torch.testing.assert_close(same, images[:1], atol=1e-6, rtol=0)
+        torch.testing.assert_close(still, boxes)
+    moved = [Augmentation(flip=0).vary(images[:1]) for _ in range(5)]
+    assert any(not torch.allclose(one, images[:1], atol=1e-3) for one in moved)
+
+
 def around(image: torch.Tensor) -> torch.Tensor:
     """The box of what is bright: centre and sides, as shares."""
     height, width = image.shape[1:]

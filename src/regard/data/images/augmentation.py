@@ -19,6 +19,7 @@ from regard.data.images.batches import ImageBatch
 from regard.notation import Images
 
 GREY = 0.5
+SHIFT = 0.125  # unless another is asked for; with boxes none, as a DETR then learns nothing from the beginning
 SEEN = 0.25  # of a box that is cut off at an edge, at least
 BRIGHTNESS = (0.299, 0.587, 0.114)  # of red, green and blue, as the eye sees them (ITU-R BT.601)
 SHARPENING = (1 / 13, 5 / 13)  # neighbours and middle of the blur that "sharpness" goes away from or towards (Pillow)
@@ -32,7 +33,9 @@ class Augmentation:
 
     flip: float = setting(0.5, help="share of the pictures that are mirrored", minimum=0.0, maximum=1.0)
     upside: float = setting(0.0, help="share of the pictures that are turned upside down", minimum=0.0, maximum=1.0)
-    shift: float = setting(0.125, help="largest move, as a share of the side", minimum=0.0, below=1.0)
+    shift: float | None = setting(
+        None, help="largest move, as a share of the side; without it 0.125, but 0 with boxes", minimum=0.0, below=1.0
+    )
     zoom: float = setting(0.0, help="sides become 1 − zoom to 1 + zoom times as long", minimum=0.0, below=1.0)
     turn: float = setting(0.0, help="largest turn, in degrees", minimum=0.0)
     colour: float = setting(0.0, help="brightness, contrast and colours change by 1 ± this", minimum=0.0, below=1.0)
@@ -55,7 +58,7 @@ class Augmentation:
 
         Turns, RandAugment, erasing and mixing are left out: a box would no longer be around its object.
         """
-        maps = replace(self, turn=0.0)._maps(images)
+        maps = replace(self, turn=0.0, shift=self.shift or 0.0)._maps(images)
         boxes, seen = boxes_moved(boxes, maps[0])
         return self._recoloured(moved(images, maps)), boxes, seen
 
@@ -85,7 +88,8 @@ class Augmentation:
 
     def _move(self, side: int, images: Tensor) -> Tensor:
         """By whole pixels, as a share of the side: moved by parts of one, pictures would be softer than they are."""
-        return (_between(-self.shift, self.shift, images) * side).round() / side
+        most = SHIFT if self.shift is None else self.shift
+        return (_between(-most, most, images) * side).round() / side
 
 
 def _between(least: float, most: float, images: Tensor) -> Tensor:
