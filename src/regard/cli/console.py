@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from regard.training.loop import Step
 
 WIDTH_IN_FILES = 160  # characters of a table that goes into a file or a pipe
+TOLD_EVERY = 32  # examples that are prepared: a bar costs more than many of them
 SMOOTHING = 0.95  # of the shown loss and speed, from one step to the next
 
 
@@ -128,6 +129,8 @@ class TrainingProgress(Watcher):
 
     def prepared(self, done: int, total: int) -> None:
         """Show how far the examples are; a set of them that is complete makes room for the next."""
+        if done % TOLD_EVERY and done != total:
+            return
         if not self._preparing.tasks:
             self._preparing.add_task("examples")
             self._preparing.start()

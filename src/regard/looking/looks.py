@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -20,30 +19,14 @@ from regard.looking.alignments import word_alignments
 from regard.looking.attribution.methods import summaries, summed
 from regard.looking.choices import choices
 from regard.looking.look import CROSS, Look, Tree, Way, Words
+from regard.looking.opened import OpenedModel
 from regard.looking.replay import attention_of, run, writes
 from regard.looking.tree import searched
 from regard.looking.way import notebooks
-from regard.models.heads import Head
 
 
-class Opened(Protocol):
-    """What is asked of a model with its tokenizers."""
-
-    @property
-    def folder(self) -> Path:
-        """Where it is from."""
-
-    @property
-    def family(self) -> str:
-        """The name of its family."""
-
-    @property
-    def module(self) -> Any:
-        """The model."""
-
-    @property
-    def head(self) -> Head:
-        """What it predicts."""
+class Opened(OpenedModel, Protocol):
+    """A model with its tokenizers."""
 
     @property
     def source_tokenizer(self) -> Tokenizer:

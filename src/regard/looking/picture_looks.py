@@ -13,7 +13,7 @@ from torch import Tensor
 from regard.looking.attribution.methods import ROLLOUT
 from regard.looking.attribution.rollout import rollout
 from regard.looking.choices import choices
-from regard.looking.look import CROSS, ENCODER, Attention, Cells, Look, Words
+from regard.looking.look import CROSS, DECODER, ENCODER, Attention, Cells, Look, Words
 from regard.looking.looks import words
 from regard.looking.picture_runs import Opened, View, is_square, judged, objects_in, told, view
 from regard.looking.style import COLOURS
@@ -45,7 +45,7 @@ def _caption(model: Any, seen: View, language: str | None) -> Look:
     caption, tokenizer = told(model, seen.images, language), model.target_tokenizer
     logs = caption.logits.double().log_softmax(-1)
     cross = caption.trace.of(CROSS)[:, 0]
-    decoder = caption.trace.of("decoder")
+    decoder = caption.trace.of(DECODER)
     return Look(
         model.folder.name,
         model.family,

@@ -14,31 +14,15 @@ from torch import Tensor
 from regard.data.images.picture import opened
 from regard.data.images.preparation import Preparation, stacked
 from regard.errors import RunError
+from regard.looking.opened import OpenedModel
 from regard.looking.recording import Trace, capture
-from regard.models.heads import Head
 
 SURE = 0.3  # of an object, at least
 MOST = 9  # objects that are shown, the surest
 
 
-class Opened(Protocol):
-    """A model that reads pictures, as ``regard.load`` opens one."""
-
-    @property
-    def folder(self) -> Path:
-        """Where it is from."""
-
-    @property
-    def family(self) -> str:
-        """The name of its family."""
-
-    @property
-    def module(self) -> Any:
-        """Its network."""
-
-    @property
-    def head(self) -> Head:
-        """What it predicts."""
+class Opened(OpenedModel, Protocol):
+    """A model that reads pictures."""
 
     @property
     def preparation(self) -> Preparation | None:
