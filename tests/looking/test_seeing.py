@@ -43,6 +43,14 @@ def opened(family, config, head, preparation, tokenizers=()) -> Model:
     return Model(Path(name), name, config, module, head, tokenizers, settings, Fit((), ()), preparation)
 
 
+def captioning(decoder: str) -> Model:
+    """One that knows two languages."""
+    tokenizer = train_tokenizer(["a dog", "two cats"] * 20, TokenizerSettings(size=300))
+    tokenizer, _ = tokenizer.extended(["<2en>", "<2de>"])
+    config = replace(captioner.TOY, decoder=decoder, heads=2)
+    return opened(captioner, config, LANGUAGE, Preparation(16), (tokenizer, tokenizer))
+
+
 def test_of_vit_it_is_the_rollout_of_the_class_token(picture):
     """Ã_2 Ã_1 with Ã = (I + mean of the heads) / 2, its first row without the class token itself."""
     model = opened(vit, replace(vit.TOY, image_size=16), CLASSES, Preparation(16))
@@ -81,10 +89,7 @@ def test_of_a_cnn_it_is_the_attention_from_a_cell(picture):
 
 @pytest.mark.parametrize("decoder", ["recurrent", "transformer"])
 def test_of_a_captioner_it_is_each_word_s_attention(picture, decoder):
-    tokenizer = train_tokenizer(["a dog", "two cats"] * 20, TokenizerSettings(size=300))
-    tokenizer, _ = tokenizer.extended(["<2en>", "<2de>"])
-    config = replace(captioner.TOY, decoder=decoder, heads=2)
-    model = opened(captioner, config, LANGUAGE, Preparation(16), (tokenizer, tokenizer))
+    model = captioning(decoder)
     sight = see(model, picture, language="de")
     assert "<2de>" in sight.glances[0].title
     (found,) = model.captioner.caption([picture], model.decoding, "de")
@@ -145,10 +150,7 @@ def shown_in(look) -> Image.Image:
 
 @pytest.mark.parametrize("decoder", ["recurrent", "transformer"])
 def test_a_page_s_look_at_a_caption_has_its_words_over_the_cells(picture, decoder):
-    tokenizer = train_tokenizer(["a dog", "two cats"] * 20, TokenizerSettings(size=300))
-    tokenizer, _ = tokenizer.extended(["<2en>", "<2de>"])
-    config = replace(captioner.TOY, decoder=decoder, heads=2)
-    model = opened(captioner, config, LANGUAGE, Preparation(16), (tokenizer, tokenizer))
+    model = captioning(decoder)
     (look,) = looks_at_picture(model, picture, "de")
     (found,) = model.captioner.caption([picture], model.decoding, "de")
     assert look.text == found.text
