@@ -210,13 +210,15 @@ def test_a_page_s_look_at_objects_has_their_queries_and_frames():
     assert page([nothing], "single", "a picture")
 
 
-def test_of_many_cells_a_page_has_the_mean_of_the_heads_or_nothing(picture, monkeypatch):
+def test_of_many_cells_a_page_has_the_mean_of_the_heads_or_is_refused(picture, monkeypatch):
     model = opened(vit, replace(vit.TOY, image_size=16), CLASSES, Preparation(16))
     whole = looks_at_picture(model, picture)[0].attention.encoder
     monkeypatch.setattr(picture_looks, "AT_MOST", whole.numel() - 1)
     torch.testing.assert_close(looks_at_picture(model, picture)[0].attention.encoder, whole.mean(1, keepdim=True))
     monkeypatch.setattr(picture_looks, "AT_MOST", whole.numel() // 4 - 1)
-    assert not len(looks_at_picture(model, picture)[0].attention.encoder)
+    told = r"too many cells for a page, and no object; expected at most .* weights of them; use --out FILE\.png"
+    with pytest.raises(RunError, match=told):
+        looks_at_picture(model, picture)
 
 
 # What goes wrong -----------------------------------------------------------------------------------------------------

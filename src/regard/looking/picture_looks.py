@@ -10,10 +10,11 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from regard.errors import RunError
 from regard.looking.attribution.methods import ROLLOUT
 from regard.looking.attribution.rollout import rollout
 from regard.looking.choices import choices
-from regard.looking.look import CROSS, DECODER, ENCODER, Attention, Cells, Look, Words
+from regard.looking.look import CROSS, DECODER, ENCODER, STACKS, Attention, Cells, Look, Words
 from regard.looking.looks import words
 from regard.looking.picture_runs import Opened, View, is_square, judged, objects_in, told, view
 from regard.looking.style import COLOURS
@@ -31,14 +32,21 @@ def looks_at_picture(model: Opened, picture: Path | str | Image.Image, language:
     surest objects, framed in the picture. A CNN with attention inside: a look for each grid, as they differ in size.
     Of so many cells that their attention to each other would be more than ``AT_MOST`` it is the mean of the heads, or
     left out (DETR at its full size).
-    Raises RunError for a model without attention, SettingError where a captioner does not know the ``language``.
+    Raises RunError for a model without attention or where nothing of it is left, SettingError where a captioner does
+    not know the ``language``.
     """
     seen = view(model, picture)
     if model.head.kind == "detection":
-        return [_objects(model, seen)]
-    if model.head.kind == "language":
-        return [_caption(model, seen, language)]
-    return _classes(model, seen)
+        looks = [_objects(model, seen)]
+    elif model.head.kind == "language":
+        looks = [_caption(model, seen, language)]
+    else:
+        looks = _classes(model, seen)
+    shown = [look for look in looks if any(len(look.attention.of(stack)) for stack in STACKS)]
+    if not shown:
+        got, expected = "too many cells for a page, and no object", f"at most {AT_MOST:,} weights of them"
+        raise RunError.because("look", got, expected, "use --out FILE.png, or a smaller picture")
+    return shown
 
 
 def _caption(model: Any, seen: View, language: str | None) -> Look:
