@@ -216,7 +216,7 @@ def test_of_many_cells_a_page_has_the_mean_of_the_heads_or_is_refused(picture, m
     monkeypatch.setattr(picture_looks, "AT_MOST", whole.numel() - 1)
     torch.testing.assert_close(looks_at_picture(model, picture)[0].attention.encoder, whole.mean(1, keepdim=True))
     monkeypatch.setattr(picture_looks, "AT_MOST", whole.numel() // 4 - 1)
-    told = r"too many cells for a page, and no object; expected at most .* weights of them; use --out FILE\.png"
+    told = r"too many cells for a page, and no object; expected at most .* of them; use --out FILE\.png, or a smaller"
     with pytest.raises(RunError, match=told):
         looks_at_picture(model, picture)
 
