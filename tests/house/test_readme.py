@@ -11,17 +11,19 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from regard import families
 from regard.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "regard"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TREE = (ROOT / "docs" / "tree.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-def tree_in_readme() -> dict[str, str]:
+def tree_written(page: str) -> dict[str, str]:
     """Path → purpose, from the block that begins with ``src/regard/``."""
-    (block,) = (text for _, text in BLOCKS if text.startswith("src/regard/"))
+    (block,) = re.findall(r"^```text\n(src/regard/\n.*?)^```$", page, re.MULTILINE | re.DOTALL)
     tree, folders = {}, [""]
     for line in block.splitlines()[1:]:
         indent, name, purpose = re.fullmatch(r"((?:  )+)(\S+)(?: +(\S.*))?", line).groups()  # type: ignore[union-attr]
@@ -57,24 +59,51 @@ def line_for(name: str) -> str:
 
 
 def test_the_tree_lists_every_file_and_no_other() -> None:
-    written, there = tree_in_readme(), tree_on_disk()
+    written, there = tree_written(TREE), tree_on_disk()
     missing = [name for name in there if name not in written]
     gone = [name for name in written if name not in there]
-    advice = "".join(f"\nadd to README.md, under {n.rpartition('/')[0] or 'regard'}:\n{line_for(n)}" for n in missing)
-    advice += "".join(f"\ndelete from README.md: {name}" for name in gone)
+    advice = "".join(
+        f"\nadd to docs/tree.md, under {n.rpartition('/')[0] or 'regard'}:\n{line_for(n)}" for n in missing
+    )
+    advice += "".join(f"\ndelete from docs/tree.md: {name}" for name in gone)
     assert not missing, advice
     assert not gone, advice
 
 
 def test_every_file_in_the_tree_has_its_purpose() -> None:
-    assert [path for path, purpose in tree_in_readme().items() if not purpose] == []
+    assert [path for path, purpose in tree_written(TREE).items() if not purpose] == []
+
+
+def test_the_readme_has_the_top_of_the_tree() -> None:
+    top = {path: purpose for path, purpose in tree_written(TREE).items() if "/" not in path.rstrip("/")}
+    assert tree_written(README) == top
+
+
+def rows_with(heading: str) -> list[list[str]]:
+    """The cells of the table whose head begins so."""
+    (table,) = re.findall(rf"^\| {re.escape(heading)}.*\n\|[-| ]+\n((?:\|.*\n)+)", README, re.MULTILINE)
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
+
+
+def words(cell: str) -> set[str]:
+    """What is in brackets aside."""
+    return set(re.findall(r"\w+", re.sub(r"\(.*?\)", "", cell)))
+
+
+def test_each_task_and_its_families_are_in_the_readme() -> None:
+    told = {task: words(row[2]) for row in rows_with("task (") for task in re.findall(r"`(\w+)`", row[0])}
+    learnt = {name: families.get(name).TASKS for name in families.names()}
+    assert told == {task: {name for name in learnt if task in learnt[name]} for task in set().union(*learnt.values())}
+
+
+def test_each_family_has_a_row() -> None:
+    told = set().union(*(words(row[0]) for row in rows_with("family |")))
+    assert told == set(families.names())
 
 
 def rows_of_the_paper() -> Iterator[tuple[str, str, str]]:
     """(section, file, symbol) of the table whose head begins with ``| section``."""
-    (table,) = re.findall(r"^\| [Ss]ection.*\n\|[-| ]+\n((?:\|.*\n)+)", README, re.MULTILINE)
-    for row in table.splitlines():
-        section, file, symbols = (cell.strip() for cell in row.strip("|").split("|")[:3])
+    for section, file, symbols, *_ in rows_with("section"):
         yield from ((section, file.strip("`"), symbol) for symbol in re.findall(r"`([^`]+)`", symbols))
 
 
