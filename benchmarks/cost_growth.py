@@ -3,16 +3,16 @@
     python benchmarks/cost_growth.py [--pairs 1000 10000 100000] [--lengths 10 20 50 100 200 500] [--out DIR]
 
 The pairs are made up (prepare.py), with one vocabulary for all corpora. Preparing is cleaning, encoding and writing;
-planning the batches of an epoch is counted on its tokens; stepping is --steps updates of a tiny model. A process for
-each corpus. Outputs are made so long by forbidding, then forcing, the end: every sentence of a run has the same length.
-With --out the numbers are drawn too. A million pairs take some minutes: --pairs 1000 10000 100000 1000000.
+planning the batches of an epoch is counted on its tokens; stepping is --steps updates of a tiny model, --turns times.
+A process for each corpus (peers/train_corpus.py); they take turns. Outputs are made so long by forbidding, then
+forcing, the end: every sentence of a run has the same length. With --out the numbers are drawn too. A million pairs
+take some minutes: --pairs 1000 10000 100000 1000000.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
+import os
 import sys
 import tempfile
 import time
@@ -22,28 +22,20 @@ from typing import Any
 
 import numpy as np
 from peers import decoding
+from peers.arms import Arm, Measured, cores_here, in_turn
 from peers.material import write_initial
-from peers.turns import peak_mib
 from prepare import write_pairs
 from rich.console import Console
 from rich.table import Table
 
 import regard
-from regard.data.batching import collate, plan_batches
 from regard.data.clean import Cleaner, Cleaning
 from regard.data.corpus import read_pairs
-from regard.data.store import write_store
 from regard.data.tokenizers.tokenizer import Tokenizer, TokenizerSettings, train_tokenizer
-from regard.families import transformer
 from regard.looking.figures import Panel, save, trends
 from regard.looking.trends import exact
-from regard.models.vocabulary import joint_vocabulary
-from regard.tasks.translation import Translation
-from regard.training.loop import Feed, Trainer
-from regard.training.schedule import Schedule
-from regard.training.settings import TrainSettings
 
-PIECES, VOCABULARY_PAIRS, BATCH_TOKENS = 8000, 10_000, 2048
+PIECES, VOCABULARY_PAIRS = 8000, 10_000
 SENTENCES, SOURCE = 8, "ba be bi bo bu da de di"
 PARTS = ("preparing", "planning", "stepping")
 Fact = dict[str, Any]
@@ -51,14 +43,11 @@ Fact = dict[str, Any]
 
 def main() -> None:
     options = parse()
-    if options.child:
-        print(json.dumps(train(options.child, options.tokenizer, options.steps)))
-        return
     console = Console(width=140)
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         tokenizer = learn(folder)
-        corpora = {pairs: in_child(folder, tokenizer, pairs, options) for pairs in options.pairs}
+        corpora = train(folder, tokenizer, options)
         console.print(table_of_training(corpora))
         write_initial(folder / "model", "tiny", Tokenizer.load(tokenizer))
         engines = options.ours or decoding.ours()
@@ -77,30 +66,24 @@ def learn(folder: Path) -> Path:
     return folder / "tokenizer.json"
 
 
-def in_child(folder: Path, tokenizer: Path, pairs: int, options: argparse.Namespace) -> Fact:
-    with tempfile.TemporaryDirectory(dir=folder) as corpus:
-        write_pairs(Path(corpus), pairs)
-        command = [sys.executable, __file__, "--child", corpus, "--tokenizer", tokenizer, "--steps", options.steps]
-        done = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout)
+def train(folder: Path, tokenizer: Path, options: argparse.Namespace) -> dict[int, Fact]:
+    """Microseconds per target token of each part, and the peak memory, by corpus; their steps take turns."""
+    arms = []
+    for pairs in options.pairs:
+        corpus = folder / str(pairs)
+        corpus.mkdir()
+        write_pairs(corpus, pairs)
+        given = (str(corpus), str(tokenizer))
+        arms.append(Arm(f"{pairs:,} pairs", Path(sys.executable), "train_corpus.py", given, options.threads))
+    measured = in_turn(arms, [options.steps] * options.turns)
+    return dict(zip(options.pairs, map(fact_of, measured), strict=True))
 
 
-def train(corpus: Path, tokenizer_file: Path, steps: int) -> Fact:
-    """Microseconds per target token of each part, and the peak memory of this process."""
-    tokenizer = Tokenizer.load(tokenizer_file)
-    vocabulary = joint_vocabulary(tokenizer.size)
-    store, preparing = timed(lambda: write_store(corpus / "store", pairs_in(corpus), tokenizer, tokenizer, 256))
-    whole = int(store.lengths[:, 1].sum()) + len(store)
-    batches, planning = timed(lambda: plan_batches(store.lengths, BATCH_TOKENS, seed=1, epoch=0))
-    feed = Feed(lambda _: batches, lambda rows: collate(store, rows, vocabulary.pad, vocabulary.eos))
-    model = transformer.build(transformer.SIZES["tiny"], vocabulary)
-    settings = TrainSettings(precision="float32")
-    trainer = Trainer(model, Translation(0.1), feed, Schedule("constant", 1e-4, 10, 1000), settings)
-    list(trainer.steps(3))
-    taken = list(trainer.steps(3 + steps))
-    stepping = float(np.median([step.seconds / step.target_tokens for step in taken]))
-    micro = {"preparing": 1e6 * preparing / whole, "planning": 1e6 * planning / whole, "stepping": 1e6 * stepping}
-    return {**micro, "target tokens": whole, "peak_mib": peak_mib()}
+def fact_of(measured: Measured) -> Fact:
+    first, whole = measured.records[0], measured.records[0]["tokens"]
+    stepping = float(np.median([step["stepping"] / step["target_tokens"] for step in measured.records]))
+    micro = {"preparing": 1e6 * first["preparing"] / whole, "planning": 1e6 * first["planning"] / whole}
+    return {**micro, "stepping": 1e6 * stepping, "target tokens": whole, "peak_mib": measured.peak_mib}
 
 
 def pairs_in(folder: Path) -> Any:
@@ -174,12 +157,11 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--lengths", type=int, nargs="+", default=[10, 20, 50, 100, 200, 500])
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=5, help="of training, a turn")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=len(cores_here()) or os.cpu_count(), help="of training")
     parser.add_argument("--ours", nargs="+", default=[], help="settings of decoding to compare: key=value,key=value")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--tokenizer", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
