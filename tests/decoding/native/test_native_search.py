@@ -139,6 +139,26 @@ def test_groups_of_heads_gates_and_maps_without_biases_agree(words):
     agree(*both(made, words, lines(6, 60, longest=6), DecodingSettings(beam=4, n_best=2, max_extra=4)))
 
 
+def beginning(outputs):
+    """How many tokens all of them begin with."""
+    return sum(1 for _ in itertools.takewhile(lambda tokens: len(set(tokens)) == 1, zip(*outputs, strict=False)))
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"heads": 2, "d_k": 24, "d_v": 40}, {"norm": "pre", "positions": "rotary"}], ids=str
+)
+def test_outputs_are_long_and_what_hypotheses_share_is_kept_once(words, changes):
+    """Places are settled 16 at a time, and 64 of them have room before it is doubled."""
+    model = shaken(transformer.build(replace(SIZE, **changes), joint_vocabulary(70)))
+    texts = lines(4, 70, longest=6)
+    long = DecodingSettings(beam=4, n_best=4, min_length=150, max_extra=150, no_repeat_ngram=2)
+    ours, theirs = both(model, words, texts, long)
+    shared = [beginning(h.ids for h in one.n_best) for one in ours]
+    assert any(32 < places < 150 for places in shared), "else nothing was shared, or all"
+    agree(ours, theirs)
+    agree(*both(model, words, texts, replace(long, beam=1, n_best=1)))
+
+
 def test_a_wide_beam_finds_what_enumeration_finds(words, penalty_of):
     model = shaken(transformer.build(replace(SIZE, d_model=16), joint_vocabulary(5)))
     source = [3, 1, 2]

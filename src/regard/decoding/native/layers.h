@@ -116,8 +116,15 @@ struct Norm {
     std::vector<float> weight, bias;
 };
 
-inline void add(float* x, const float* y, size_t count) {
-    for (size_t i = 0; i < count; i += lanes) store(x + i, load(x + i) + load(y + i));
+// x = x + factor · y.
+inline void add(float* x, const float* y, size_t count, float factor = 1.0f) {
+    for (size_t i = 0; i < count; i += lanes) store(x + i, load(x + i) + all(factor) * load(y + i));
+}
+
+inline float dot(const float* x, const float* y, int count) {
+    Lanes alike{};
+    for (int i = 0; i < count; i += lanes) alike += load(x + i) * load(y + i);
+    return sum(alike);
 }
 
 // erf by Abramowitz and Stegun 7.1.26: off by at most 1.5e-7.

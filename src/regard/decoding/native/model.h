@@ -22,6 +22,7 @@ struct Attention {
     int queries() const { return heads * key_width; }
     int keys() const { return groups * key_width; }
     int values() const { return groups * value_width; }
+    int line() const { return keys() + values(); }
     int group_of(int head) const { return head / (heads / groups); }
 
     Linear projections, remembered, output;

@@ -1,23 +1,17 @@
 // The encoder, over several sentences at once, so that its products have rows enough.
 #pragma once
 
-#include "model.h"
-#include "search.h"
+#include "past.h"
 
 namespace regard {
-
-// A sentence's keys, turned over [group, key_width, padded(length)], and values [length, values], for one layer.
-struct Memory {
-    Floats keys, values;
-};
 
 struct Sentence {
     Sentence(int number, int limit) : number(number), search(limit) {}
 
     int number;
     std::vector<int32_t> ids, places;
-    std::vector<Memory> memory;  // of each layer of the decoder
-    std::vector<float*> pages;   // of each place that has been written (see writing.h)
+    std::vector<Memory> memory;  // of the source, for each layer of the decoder
+    Past past;
     Search search;
 
     int length() const { return (int)ids.size(); }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <new>
+#include <utility>
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -113,8 +114,10 @@ class Block {
     Block() = default;
     explicit Block(size_t count) { need(count); }
     Block(Block&& other) noexcept : at_(other.at_), count_(other.count_) { other.at_ = nullptr, other.count_ = 0; }
-    Block(const Block&) = delete;
-    Block& operator=(const Block&) = delete;
+    Block& operator=(Block&& other) noexcept {
+        std::swap(at_, other.at_), std::swap(count_, other.count_);
+        return *this;
+    }
     ~Block() { release(); }
 
     Number* need(size_t count) {
