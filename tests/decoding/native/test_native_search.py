@@ -157,6 +157,8 @@ def test_outputs_are_long_and_what_hypotheses_share_is_kept_once(words, changes)
     assert any(32 < places < 150 for places in shared), "else nothing was shared, or all"
     agree(ours, theirs)
     agree(*both(model, words, texts, replace(long, beam=1, n_best=1)))
+    alone = [Translator(model, words, words).translate([text], replace(long, engine="native"))[0] for text in texts]
+    assert alone == ours, "the same bits alone"
 
 
 def test_a_wide_beam_finds_what_enumeration_finds(words, penalty_of):
