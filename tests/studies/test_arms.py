@@ -173,6 +173,8 @@ def test_curves_show_the_plain_loss(outcome):
 def test_settings_are_told_as_plain_values():
     found = told(Order(quick=True, seed=4, repeats=2), PLAN, model={"a": 1, "b": 2})
     assert (found["quick"], found["seeds"], found["model"]) == (True, "4, 5", "a 1, b 2")
+    nested = told(Order(), PLAN, arms={"one": {"widths": [8, 16], "rate": 0.5}, "other": {}}, sizes=((1, 2), (3,)))
+    assert (nested["arms"], nested["sizes"]) == ("one (widths (8, 16), rate 0.5), other ()", "(1, 2), (3)")
 
 
 @pytest.mark.parametrize(("order", "seeds"), [({}, 3), ({"quick": True}, 1), ({"repeats": 5}, 5)])

@@ -94,6 +94,13 @@ def told(order: Order, settings: Any, pairs: SentencePairs | None = None, **furt
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {one}" for key, one in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else value
+    return _listed(value) if isinstance(value, Mapping | tuple | list) else value
+
+
+def _listed(values: Mapping[str, Any] | Sequence[Any]) -> str:
+    parts = values.items() if isinstance(values, Mapping) else (("", one) for one in values)
+    return ", ".join(f"{key} {_part(one)}".strip() for key, one in parts)
+
+
+def _part(value: Any) -> str:
+    return f"({_listed(value)})" if isinstance(value, Mapping | tuple | list) else str(value)
