@@ -8,7 +8,7 @@ from torch import nn
 
 from regard.errors import CheckpointError
 from regard.training.muon import ADAM_SIZE, MOMENTUM, orthogonal
-from regard.training.optimizer import RateGroup, grouped_by_rate, make_optimizer
+from regard.training.optimizer import RateGroup, Rates, grouped_by_rate, make_optimizer
 
 NAMES = ["blocks.0.wide", "blocks.0.tall", "embed"]
 SHAPES = ((6, 10), (10, 6), (7, 4))
@@ -113,6 +113,6 @@ def test_matrices_are_those_inside_blocks():
         {"embed": nn.Embedding(5, 4), "blocks": nn.ModuleList([nn.Linear(4, 4)]), "norm": nn.LayerNorm(4)}
     )
     holder = nn.ModuleDict({"encoder": model})
-    groups = grouped_by_rate(holder, dict(holder.named_parameters()), 1.0, matrices_apart=True)
+    groups = grouped_by_rate(holder, dict(holder.named_parameters()), Rates(), matrices_apart=True)
     assert {name for group in groups if group.matrices for name in group.names} == {"encoder.blocks.0.weight"}
     assert sum(len(group.names) for group in groups) == 5

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.errors import CheckpointError, SettingError
-from regard.training.optimizer import Optimizer, RateGroup, grouped_by_rate, make_optimizer
+from regard.training.optimizer import Optimizer, RateGroup, Rates, grouped_by_rate, make_optimizer
 
 BETAS, EPSILON = (0.9, 0.98), 1e-9
 RATES = (0.1, 0.03, 0.2)
@@ -174,7 +174,7 @@ class Blocks(nn.Module):
 def test_each_block_learns_slower_than_the_one_above():
     """The head at the rate itself, of three blocks the last at ½ of it, the embedding at ½⁴."""
     model = Blocks()
-    found = grouped_by_rate(model, dict(model.named_parameters()), 0.5)
+    found = grouped_by_rate(model, dict(model.named_parameters()), Rates(layer_decay=0.5))
     rates = {name: group.factor for group in found for name in group.names}
     assert rates == {
         f"{name}.{part}": rate
@@ -189,6 +189,24 @@ def test_each_block_learns_slower_than_the_one_above():
     }
     for group in found:
         assert all(map(lambda one, two: one is two, group.parameters, map(model.get_parameter, group.names)))
+
+
+def test_what_is_named_learns_more_slowly_on_top_of_that():
+    model = Blocks()
+    rates = Rates(layer_decay=0.5, slower=("encoder.embed.", "head.w"), slower_factor=0.1)
+    found = grouped_by_rate(model, dict(model.named_parameters()), rates)
+    factors = {name: group.factor for group in found for name in group.names}
+    assert (factors["head.weight"], factors["head.bias"]) == (0.1, 1.0)
+    assert (factors["encoder.embed.bias"], factors["encoder.blocks.2.bias"]) == (pytest.approx(0.00625), 0.5)
+
+
+def test_a_beginning_with_which_no_weight_begins_is_refused():
+    model = Blocks()
+    told = (
+        r"train\.slower: got hed\.; expected the beginning of a weight's name; use beginnings such as encoder\.blocks"
+    )
+    with pytest.raises(SettingError, match=told):
+        grouped_by_rate(model, dict(model.named_parameters()), Rates(slower=("head.", "hed.")))
 
 
 @pytest.mark.parametrize("kind", ["adam", "adamw", "muon"])
@@ -213,7 +231,7 @@ def test_a_group_moves_at_its_factor_times_the_rate(kind):
 def test_without_decay_there_is_one_group_of_what_learns():
     model = Blocks()
     model.encoder.embed.requires_grad_(False)
-    (group,) = grouped_by_rate(model, dict(model.named_parameters()), 1.0)
+    (group,) = grouped_by_rate(model, dict(model.named_parameters()), Rates())
     assert group.factor == 1.0
     assert set(group.names) == {name for name, _ in model.named_parameters() if "embed" not in name}
 
@@ -221,4 +239,4 @@ def test_without_decay_there_is_one_group_of_what_learns():
 def test_a_model_of_which_nothing_learns_is_refused():
     model = Blocks().requires_grad_(False)
     with pytest.raises(SettingError, match=r"init\.freeze: got every weight; expected some that learn; freeze fewer"):
-        grouped_by_rate(model, dict(model.named_parameters()), 1.0)
+        grouped_by_rate(model, dict(model.named_parameters()), Rates())

@@ -23,6 +23,7 @@ from regard.runs.folder import load
 from regard.runs.material.begun import CLASSES, Begun
 from regard.runs.model import Model
 from regard.runs.recipe import Recipe
+from regard.training.optimizer import check_beginnings
 
 SOURCE_ROWS = ("encoder.embed.tokens.weight", "stack.embed.tokens.weight")
 TARGET_ROWS = ("decoder.embed.tokens.weight", "output.weight", "output.bias")
@@ -163,12 +164,7 @@ def restrict(module: nn.Module, recipe: Recipe, begun: Begun | None, head: Head)
     if init.lora_rank and begun is not None:
         learning = begun.learning(module, head)
         add_adapters(module, init.lora_rank, init.lora_alpha, init.lora_targets, learning)
-    names = [name for name, _ in module.named_parameters()]
-    for beginning in init.freeze:
-        if not any(name.startswith(beginning) for name in names):
-            known = sorted({".".join(name.split(".")[:2]) for name in names})
-            action = f"use beginnings such as {', '.join(known[:8])}"
-            raise SettingError.because("init.freeze", beginning, "the beginning of a weight's name", action)
+    check_beginnings("init.freeze", init.freeze, [name for name, _ in module.named_parameters()])
     for name, weight in module.named_parameters():
         if init.freeze and name.startswith(init.freeze):
             weight.requires_grad_(False)

@@ -115,7 +115,7 @@ class Trainer:
         model.to(self.device)
         self.weights = MasterWeights(model, choose_dtype(settings.precision, self.device))
         apart = settings.optimizer == "muon"
-        groups = grouped_by_rate(model, self.weights.parameters, settings.layer_decay, matrices_apart=apart)
+        groups = grouped_by_rate(model, self.weights.parameters, settings.rates, matrices_apart=apart)
         self.optimizer = make_optimizer(
             settings.optimizer,
             groups,

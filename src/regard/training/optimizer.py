@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,15 +29,38 @@ class RateGroup:
     matrices: bool = False
 
 
-def grouped_by_rate(
-    model: nn.Module, parameters: Mapping[str, nn.Parameter], decay: float, *, matrices_apart: bool = False
-) -> list[RateGroup]:
-    """The weights that learn, by how fast: in block n of N at decay^(N+1−n) times the rate (Howard & Ruder 2018).
+@dataclass(frozen=True)
+class Rates:
+    """How much more slowly some weights learn than others.
 
-    Embeddings count as block 0. What belongs to no block, such as a head, has factor 1. ``parameters`` are the model's
-    by name; those that want no gradient are left out. Raises SettingError where none is left.
+    In block n of N at layer_decay^(N+1−n) times the rate (Howard & Ruder 2018); embeddings count as block 0, and what
+    belongs to no block, such as a head, has 1. Those whose names begin as one of ``slower`` at ``slower_factor`` times
+    that, as DETR's backbone (Carion et al. 2020, section 4: 10⁻⁵ beside 10⁻⁴).
+    """
+
+    layer_decay: float = 1.0
+    slower: tuple[str, ...] = ()
+    slower_factor: float = 0.1
+
+
+def check_beginnings(setting: str, beginnings: Iterable[str], names: Sequence[str]) -> None:
+    """Raises SettingError for one with which no weight's name begins."""
+    for beginning in beginnings:
+        if not any(name.startswith(beginning) for name in names):
+            known = sorted({".".join(name.split(".")[:2]) for name in names})
+            action = f"use beginnings such as {', '.join(known[:8])}"
+            raise SettingError.because(setting, beginning, "the beginning of a weight's name", action)
+
+
+def grouped_by_rate(
+    model: nn.Module, parameters: Mapping[str, nn.Parameter], rates: Rates, *, matrices_apart: bool = False
+) -> list[RateGroup]:
+    """The weights that learn, by how fast. ``parameters`` are the model's by name, whether they learn or not.
+
+    Raises SettingError where none learns, and where ``slower`` names none.
     """
     working = dict(model.named_parameters())
+    check_beginnings("train.slower", rates.slower, list(working))
     blocks = {name: int(match[1]) + 1 for name in working if (match := _BLOCK.search(name))}
     above = max(blocks.values(), default=0) + 1
     groups: dict[tuple[float, bool], list[str]] = {}
@@ -45,7 +68,10 @@ def grouped_by_rate(
         if working[name].requires_grad:
             level = blocks.get(name, 0 if ".embed." in name else above)
             matrix = matrices_apart and name in blocks and working[name].dim() == 2
-            groups.setdefault((decay ** (above - level), matrix), []).append(name)
+            factor = rates.layer_decay ** (above - level)
+            if name.startswith(rates.slower):
+                factor *= rates.slower_factor
+            groups.setdefault((factor, matrix), []).append(name)
     if not groups:
         raise SettingError.because("init.freeze", "every weight", "some that learn", "freeze fewer")
     return [

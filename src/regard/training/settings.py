@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from regard.config import setting
-from regard.training.optimizer import OPTIMIZERS
+from regard.training.optimizer import OPTIMIZERS, Rates
 from regard.training.schedule import SCHEDULES
 
 
@@ -41,6 +41,10 @@ class TrainSettings:
         help="each block learns at so many times the rate of the one above it, and the last of the head",
         minimum=1e-6,
     )
+    slower: tuple[str, ...] = setting(
+        (), help='weights whose names begin so learn more slowly; of a DETR that has learnt, ["backbone."]'
+    )
+    slower_factor: float = setting(0.1, help="times the rate, for these", minimum=0.0, maximum=1.0)
     warmup: int | None = setting(
         None, help="steps of linear rise; if not given, a tenth of all, at most 4000", minimum=1
     )
@@ -67,3 +71,8 @@ class TrainSettings:
     patience: int | None = setting(None, help="validations without a better loss before stopping early", minimum=1)
     log_every: int = setting(10, help="steps between lines of metrics.jsonl", minimum=1)
     tensorboard: bool = setting(False, help="write TensorBoard events beside metrics.jsonl")
+
+    @property
+    def rates(self) -> Rates:
+        """Which weights learn more slowly."""
+        return Rates(self.layer_decay, self.slower, self.slower_factor)
