@@ -518,6 +518,19 @@ def test_a_tokenizer_or_data_of_another_run_is_refused(command, halfway, finishe
         compare(other, now, state.parent)
 
 
+def test_a_run_that_was_begun_before_there_was_a_setting_goes_on(command, halfway, undisturbed):
+    state = halfway / "checkpoints" / "step-20" / "state.json"
+    content = json.loads(state.read_text(encoding="utf-8"))
+    assert content["facts"]["settings"].pop("train.slower") == []
+    content["facts"]["signature"]["recipe"] = "of then"
+    state.write_text(json.dumps(content), encoding="utf-8")
+    rewrite_manifest(state.parent)
+    ended = command("train", "--out", halfway, "--resume")
+    assert (ended.code, "to the bit" in ended.err) == (0, False)
+    assert "resuming after step 20" in ended.err
+    assert model_of(halfway) == undisturbed
+
+
 def test_a_run_that_goes_on_with_other_threads_is_told_that_the_bits_are_others(command, halfway):
     state = halfway / "checkpoints" / "step-20" / "state.json"
     content = json.loads(state.read_text(encoding="utf-8"))

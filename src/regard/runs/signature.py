@@ -33,7 +33,7 @@ def signature(recipe: Recipe, folder: Path) -> dict[str, str]:
     device = torch.device(recipe.train.device)
     return {
         "code": regard.__version__,
-        "recipe": _hash_of([json.dumps(deciding_settings(recipe), sort_keys=True).encode()]),
+        "recipe": _hash_of_settings(deciding_settings(recipe)),
         "data": _hash_of(path.read_bytes() for path in sorted((folder / DATA).glob(f"*/{MANIFEST}"))),
         "tok": _hash_of((folder / name).read_bytes() for name in TOKENIZERS if (folder / name).exists()),
         "seed": str(recipe.train.seed),
@@ -80,6 +80,16 @@ def facts(recipe: Recipe, folder: Path) -> dict[str, Any]:
     return {"signature": signature(recipe, folder), "settings": deciding_settings(recipe)}
 
 
+def completed(kept: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """The facts of a checkpoint; settings that were not there yet when it was written have their defaults."""
+    settings = deciding_settings(Recipe(recipe.family, type(recipe.model)())) | kept["settings"]
+    return {
+        **kept,
+        "settings": settings,
+        "signature": {**kept["signature"], "recipe": _hash_of_settings(settings)},
+    }
+
+
 def _changes(kept: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The settings of recipe.toml that are not what they were."""
     before, after = (json.loads(json.dumps(one["settings"])) for one in (kept, now))
@@ -100,6 +110,10 @@ def flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     for key, value in table.items():
         found |= flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value}
     return found
+
+
+def _hash_of_settings(settings: Mapping[str, Any]) -> str:
+    return _hash_of([json.dumps(settings, sort_keys=True).encode()])
 
 
 def _hash_of(parts: Iterable[bytes]) -> str:

@@ -31,7 +31,7 @@ from regard.runs.material.contract import DATA
 from regard.runs.plan import PAUSES, count_steps, parse_budget, seconds_of_step, settle, steps_within
 from regard.runs.recipe import Recipe, laid_over, recipe_from
 from regard.runs.saving import Saver
-from regard.runs.signature import compare, facts, flat, refuse_changed_data, shown
+from regard.runs.signature import compare, completed, facts, flat, refuse_changed_data, shown
 from regard.runs.signs import Signs
 from regard.runs.standing import Standing, standing_of
 from regard.runs.start import Start, begin_from, initialise, restrict
@@ -222,7 +222,7 @@ class _Run:
                 continue
             kept = restore_checkpoint(checkpoint, self.trainer)
             standing = standing_of(checkpoint, kept, now, self.trainer.step)
-            if told := compare(kept, now, checkpoint):
+            if told := compare(completed(kept, self.recipe), now, checkpoint):
                 self.watcher.note(told)
             if self.trainer.step > (steps := int(self.recipe.train.steps or 0)):
                 got, action = f"step {self.trainer.step}", "delete it and resume from the one before"

@@ -2,7 +2,8 @@
 //
 // Those of the newest places stand on pages, one a place: of every layer, of every row that was there. A hypothesis
 // knows which of those rows it went through, so nothing is moved when hypotheses change places. Places that all
-// hypotheses of a sentence went through alike are settled: there they stand once, and all queries are one product.
+// hypotheses of a sentence went through alike are settled, once there are many: then they stand in one place, once, and
+// the queries of all hypotheses are one product.
 #pragma once
 
 #include "model.h"
@@ -19,10 +20,10 @@ struct Memory {
 class Pages {
   public:
     Pages(const Stack& decoder, int beam) : beam_(beam) {
-        for (const Layer& layer : decoder.layers) size_ += of(layer.self);
+        for (const Layer& layer : decoder.layers) size_ += size_of(layer.self);
     }
 
-    size_t of(const Attention& attention) const { return (size_t)beam_ * attention.line(); }
+    size_t size_of(const Attention& attention) const { return (size_t)beam_ * attention.line(); }
 
     float* take() {
         if (free_.empty()) {
@@ -67,10 +68,10 @@ struct Past {
 
     // Of one layer, what is settled, from a row of its keys or a column of its values on.
     Matrix keys(size_t layer, int row) const {
-        return {settled ? memory[layer].keys.get() + (size_t)row * room : nullptr, room};
+        return {memory[layer].keys.get() + (size_t)row * room, room};
     }
     Matrix values(size_t layer, int column, int columns) const {
-        return {settled ? memory[layer].values.get() + column : nullptr, columns};
+        return {memory[layer].values.get() + column, columns};
     }
 
   private:
@@ -95,7 +96,7 @@ struct Past {
                 float* values = memory[l].values.get() + (size_t)(settled + p) * attention.values();
                 std::copy_n(line + attention.keys(), attention.values(), values);
             }
-            before += stock.of(attention);
+            before += stock.size_of(attention);
         }
     }
 

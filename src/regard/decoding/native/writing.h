@@ -42,7 +42,7 @@ class Writer {
                    [&](const float* in, float* out) { look_at_source(layer.cross, l, in, out, work); });
             around(layer.feed_forward_norm, layer.norm_first, width, rows, work,
                    [&](const float* in, float* out) { feed_forward(layer, rows, in, out, work); });
-            before += pages_.of(layer.self);
+            before += pages_.size_of(layer.self);
         }
         if (stack.final_norm.kind != no_norm)
             for (int r = 0; r < rows; r++) stack.final_norm(x + (size_t)r * width, x + (size_t)r * width);
@@ -88,7 +88,8 @@ class Writer {
         float* scores = work.scores.need((size_t)own * stride);
         for (int h = 0; h < attention.heads; h++, queries += attention.key_width, to += attention.value_width) {
             int group = attention.group_of(h), key = group * attention.key_width, value = group * attention.value_width;
-            product(own, {queries, wide}, past.keys(layer, key), attention.key_width, settled, scores, stride);
+            if (settled)
+                product(own, {queries, wide}, past.keys(layer, key), attention.key_width, settled, scores, stride);
             for (int i = 0; i < own; i++) {
                 const float* query = queries + (size_t)i * wide;
                 float* row = scores + (size_t)i * stride;
@@ -96,13 +97,16 @@ class Writer {
                     row[settled + p] = dot(query, lines_[i * apart + p] + key, attention.key_width);
                 softmax(row, settled + apart);
             }
-            Matrix values = past.values(layer, value, attention.values());
-            product(own, {scores, stride}, values, settled, attention.value_width, to, into);
-            for (int i = 0; i < own; i++)
+            if (settled)
+                product(own, {scores, stride}, past.values(layer, value, attention.values()), settled,
+                        attention.value_width, to, into);
+            for (int i = 0; i < own; i++) {
+                if (!settled) std::fill_n(to + (size_t)i * into, attention.value_width, 0.0f);
                 for (int p = 0; p < apart; p++) {
                     const float* theirs = lines_[i * apart + p] + attention.keys() + value;
                     add(to + (size_t)i * into, theirs, attention.value_width, scores[(size_t)i * stride + settled + p]);
                 }
+            }
         }
     }
 
