@@ -4,9 +4,9 @@
 
 The pairs are made up (prepare.py), with one vocabulary for all corpora. Preparing is cleaning, encoding and writing;
 planning the batches of an epoch is counted on its tokens; stepping is --steps updates of a tiny model, --turns times.
-A process for each corpus (peers/train_corpus.py); they take turns. Outputs are made so long by forbidding, then
-forcing, the end: every sentence of a run has the same length. With --out the numbers are drawn too. A million pairs
-take some minutes: --pairs 1000 10000 100000 1000000.
+A process for each corpus (peers/train_corpus.py); each prepares and plans once, then their steps take turns. Outputs
+are made so long by forbidding, then forcing, the end: every sentence of a run has the same length; medians of --turns.
+With --out the numbers are drawn too. A million pairs take some minutes: --pairs 1000 10000 100000 1000000.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ def train(folder: Path, tokenizer: Path, options: argparse.Namespace) -> dict[in
         given = (str(corpus), str(tokenizer))
         arms.append(Arm(f"{pairs:,} pairs", Path(sys.executable), "train_corpus.py", given, options.threads))
     measured = in_turn(arms, [options.steps] * options.turns)
+    if len(measured) < len(arms):
+        sys.exit("a corpus was left out, as said above; its process has to run")
     return dict(zip(options.pairs, map(fact_of, measured), strict=True))
 
 

@@ -186,6 +186,18 @@ def test_a_gradient_below_the_limit_is_left_alone(copying, trainer_of):
     assert same(free.tensors(), cut.tensors())
 
 
+def test_what_is_named_and_lower_blocks_move_less_in_a_step(copying, trainer_of):
+    """Adam's first step is as long as the rate, whatever the gradient."""
+    changed = {"slower": ("decoder.",), "slower_factor": 0.25, "layer_decay": 0.5, "optimizer": "adam"}
+    trainer = trainer_of(copying(), **changed)
+    before = copied(trainer.model.state_dict())
+    (step,) = run(trainer, 1)
+    after = trainer.model.state_dict()
+    moved = {name: float((after[name] - before[name]).abs().max() / step.learning_rate) for name in before}
+    assert moved["encoder.blocks.0.feed_forward.outer.weight"] == pytest.approx(0.5, rel=0.01)
+    assert moved["decoder.blocks.0.feed_forward.outer.weight"] == pytest.approx(0.125, rel=0.01)
+
+
 # Order ---------------------------------------------------------------------------------------------------------------
 
 

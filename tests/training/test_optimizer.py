@@ -200,6 +200,13 @@ def test_what_is_named_learns_more_slowly_on_top_of_that():
     assert (factors["encoder.embed.bias"], factors["encoder.blocks.2.bias"]) == (pytest.approx(0.00625), 0.5)
 
 
+def test_weights_that_do_not_learn_cannot_learn_more_slowly():
+    model = Blocks()
+    model.head.requires_grad_(False)
+    with pytest.raises(SettingError, match=r"train\.slower: got head\.; expected the beginning"):
+        grouped_by_rate(model, dict(model.named_parameters()), Rates(slower=("head.",)))
+
+
 def test_a_beginning_with_which_no_weight_begins_is_refused():
     model = Blocks()
     told = (

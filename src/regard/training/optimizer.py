@@ -34,8 +34,8 @@ class Rates:
     """How much more slowly some weights learn than others.
 
     In block n of N at layer_decay^(N+1−n) times the rate (Howard & Ruder 2018); embeddings count as block 0, and what
-    belongs to no block, such as a head, has 1. Those whose names begin as one of ``slower`` at ``slower_factor`` times
-    that, as DETR's backbone (Carion et al. 2020, section 4: 10⁻⁵ beside 10⁻⁴).
+    belongs to no block, such as a head or a CNN, has 1. Those whose names begin as one of ``slower`` at
+    ``slower_factor`` times that, as DETR's backbone (Carion et al. 2020, section 4: 10⁻⁵ beside 10⁻⁴).
     """
 
     layer_decay: float = 1.0
@@ -44,7 +44,7 @@ class Rates:
 
 
 def check_beginnings(setting: str, beginnings: Iterable[str], names: Sequence[str]) -> None:
-    """Raises SettingError for one with which no weight's name begins."""
+    """Raises SettingError for one with which none of ``names``, those of weights, begins."""
     for beginning in beginnings:
         if not any(name.startswith(beginning) for name in names):
             known = sorted({".".join(name.split(".")[:2]) for name in names})
@@ -60,7 +60,7 @@ def grouped_by_rate(
     Raises SettingError where none learns, and where ``slower`` names none.
     """
     working = dict(model.named_parameters())
-    check_beginnings("train.slower", rates.slower, list(working))
+    check_beginnings("train.slower", rates.slower, [name for name in parameters if working[name].requires_grad])
     blocks = {name: int(match[1]) + 1 for name in working if (match := _BLOCK.search(name))}
     above = max(blocks.values(), default=0) + 1
     groups: dict[tuple[float, bool], list[str]] = {}

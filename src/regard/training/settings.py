@@ -38,7 +38,7 @@ class TrainSettings:
     )
     layer_decay: float = setting(
         1.0,
-        help="each block learns at so many times the rate of the one above it, and the last of the head",
+        help="each block learns at so many times the rate of the one above it, and the last of the head; not in a CNN",
         minimum=1e-6,
     )
     slower: tuple[str, ...] = setting(
