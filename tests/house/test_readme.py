@@ -85,6 +85,19 @@ def rows_with(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
 
 
+PAGES = sorted(path for path in ROOT.glob("**/*.md") if not any(part.startswith(".") for part in path.parts))
+
+
+@pytest.mark.parametrize("page", [path.relative_to(ROOT).as_posix() for path in PAGES])
+def test_a_table_has_a_head_and_no_gap(page: str) -> None:
+    """A row after an empty line begins a table, whose second line is the rule."""
+    unread = r"^```.*?^```$|<!--.*?-->"
+    text = re.sub(unread, "", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    lines = ["", *text.splitlines(), ""]
+    begun = [i for i, line in enumerate(lines) if line.startswith("|") and not lines[i - 1].startswith("|")]
+    assert [lines[i] for i in begun if not re.fullmatch(r"\|[-:| ]+\|", lines[i + 1])] == []
+
+
 def words(cell: str) -> set[str]:
     """What is in brackets aside."""
     return set(re.findall(r"\w+", re.sub(r"\(.*?\)", "", cell)))
